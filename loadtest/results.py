@@ -1,0 +1,141 @@
+"""The raw results of a benchmark: what is kept as JSON, and the medians that the report shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from loadtest.answers import Comparison
+from loadtest.servers import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of a server: seconds to its first answer, and memory in bytes after it."""
+
+    server: Kind
+    repository: str
+    round: int
+    seconds: float
+    worker_rss: int
+    tree_pss: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One timed run: latencies and CPU time in microseconds, memory in bytes after it.
+
+    `requests` were answered in time; `under_way` more were not when the load ended, but the server finished them:
+    CPU time is of both.
+    """
+
+    server: Kind
+    scenario: str
+    round: int
+    requests: int
+    seconds: float
+    p50_us: int
+    p99_us: int
+    cpu_us: int
+    worker_rss: int
+    tree_pss: int
+    under_way: int = 0
+
+    @property
+    def cpu_us_per_request(self) -> float:
+        """CPU time a request, in microseconds."""
+        return self.cpu_us / (self.requests + self.under_way)
+
+    @property
+    def busy(self) -> float:
+        """The part of one core that the answered requests used: 1 unless something else was the limit."""
+        return self.cpu_us_per_request * self.requests / self.seconds / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A scenario and what comparing the answers of both servers found; None when only one was asked."""
+
+    name: str
+    title: str
+    repository: str
+    target: float | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """The median over the rounds of one scenario on one server.
+
+    `cpu_spread` is the distance of the largest and the smallest CPU time a request, as a part of the median.
+    """
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    cpu_spread: float
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that a benchmark found. `others` compares rows that are expired, incomplete or absent."""
+
+    date: str
+    command: str
+    machine: dict[str, str]
+    scenarios: list[Checked] = field(default_factory=list)
+    others: dict[str, Comparison] = field(default_factory=dict)
+    starts: list[Start] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+
+    def servers(self) -> list[Kind]:
+        """Return the servers that were measured."""
+        return [kind for kind in Kind if any(run.server is kind for run in self.runs)]
+
+    def measured(self, scenario: str, server: Kind) -> Median | None:
+        """Return the medians of one scenario on one server; None when it did not run."""
+        runs = [run for run in self.runs if run.scenario == scenario and run.server is server]
+        if not runs:
+            return None
+        cpu = [run.cpu_us_per_request for run in runs]
+        return Median(
+            per_second=median(run.requests / run.seconds for run in runs),
+            p50_ms=median(run.p50_us for run in runs) / 1000,
+            p99_ms=median(run.p99_us for run in runs) / 1000,
+            cpu_us=median(cpu),
+            cpu_spread=(max(cpu) - min(cpu)) / median(cpu),
+        )
+
+    def ratios(self, scenario: str) -> tuple[float, float] | None:
+        """Return how much better ours is than stock, in requests/s and in CPU time a request; None without both."""
+        stock, ours = self.measured(scenario, Kind.STOCK), self.measured(scenario, Kind.OURS)
+        if not stock or not ours:
+            return None
+        return ours.per_second / stock.per_second, stock.cpu_us / ours.cpu_us
+
+    def start_median(self, server: Kind, what: str, repository: str) -> float:
+        """Return the median of a field of `Start` over the rounds."""
+        return median_of(getattr(s, what) for s in self.starts if s.server is server and s.repository == repository)
+
+    def save(self, folder: Path) -> Path:
+        """Write everything as JSON, named by the time, and as latest.json; return the first file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        file = folder / f"{self.date.replace(':', '').replace(' ', '-')}.json"
+        for target in (file, folder / "latest.json"):
+            target.write_bytes(data)
+        return file
+
+
+def load(file: Path) -> Results:
+    """Return what `save` wrote."""
+    return msgspec.json.decode(file.read_bytes(), type=Results)
+
+
+def median_of(values: Iterable[float]) -> float:
+    """Return the median, NaN of nothing."""
+    kept = list(values)
+    return median(kept) if kept else float("nan")

@@ -1,0 +1,1 @@
+"""The batch half: what the Makefile, the DAGs and notebooks call."""

@@ -1,0 +1,1 @@
+"""An online feature server for Feast. docs/architecture.md is the map."""

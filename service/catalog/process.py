@@ -1,0 +1,136 @@
+"""The definitions process: reads the registry again and again and hands each new reading to all workers.
+
+Run by the supervisor as `python -m service.catalog.process`. It is the only process that imports Feast; when it dies the
+workers go on with what they have, and the supervisor starts another.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+
+from service.catalog.messages import Failed, Message, Refresh, Refreshed, Snapshot, Unchanged, frame, receive
+from service.catalog.registry import RegistryReader, load_config
+from service.errors import CatalogUnavailable, ConfigurationError
+from service.lifeline import hold_lifeline
+from service.logs import configure_logging
+from service.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+# sysexits.h: tells the supervisor that starting again won't help.
+EX_CONFIG = 78
+# How soon a failed reading is tried again, at most; Feast's own refresh timer stops at the first failure.
+RETRY_SECONDS = 5.0
+
+
+class DefinitionsServer:
+    """Reads on a timer and on demand, one reading at a time, and tells every connected worker."""
+
+    def __init__(self, reader: RegistryReader, every_seconds: float, metrics: Metrics) -> None:
+        """`every_seconds` 0 means never, as Feast's cache_ttl_seconds does."""
+        self._reader = reader
+        self._every = every_seconds
+        self._metrics = metrics
+        self._body: bytes | None = None
+        self._checked_at = 0.0
+        self._failure: str | None = None
+        self._workers: set[asyncio.StreamWriter] = set()
+        self._reading = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Read for ever."""
+        while True:
+            failure = await self.refresh()
+            if failure is not None:
+                await asyncio.sleep(min(RETRY_SECONDS, self._every or RETRY_SECONDS))
+            elif self._every:
+                await asyncio.sleep(self._every)
+            else:
+                return
+
+    async def refresh(self) -> str | None:
+        """One reading; gives the reason if it failed."""
+        async with self._reading:
+            try:
+                body = await asyncio.to_thread(self._reader.read)
+            except CatalogUnavailable as error:
+                if str(error) != self._failure:
+                    logger.error("%s", error)
+                self._failure = str(error)
+                self._metrics.count("catalog_refreshes", "failure")
+                self._tell(Failed(self._failure))
+                return self._failure
+            self._checked_at = time.time()
+            self._metrics.count("catalog_refreshes", "success")
+            if self._failure is not None:
+                logger.info("The registry can be read again.")
+            self._failure = None
+            changed = body != self._body
+            self._body = body
+            self._tell(Snapshot(self._checked_at, body) if changed else Unchanged(self._checked_at))
+            return None
+
+    def _tell(self, message: Message) -> None:
+        framed = frame(message)
+        for worker in self._workers:
+            worker.write(framed)
+
+    async def serve_worker(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One worker's connection, until it ends."""
+        if self._body is not None:
+            writer.write(frame(Snapshot(self._checked_at, self._body)))
+        if self._failure is not None:
+            writer.write(frame(Failed(self._failure)))
+        self._workers.add(writer)
+        try:
+            while True:
+                message = await receive(reader)
+                if isinstance(message, Refresh):
+                    writer.write(frame(Refreshed(message.number, await self.refresh())))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            logger.debug("A worker has gone.")
+        finally:
+            self._workers.discard(writer)
+            writer.close()
+
+
+async def serve(repo: Path, socket: Path, metrics: Metrics) -> None:
+    """Serve definitions on a Unix socket until SIGTERM; raises ConfigurationError."""
+    config = load_config(repo)
+    server = DefinitionsServer(RegistryReader(config), config.registry.cache_ttl_seconds, metrics)
+    listener = await asyncio.start_unix_server(server.serve_worker, socket)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    hold_lifeline(stop.set)
+    reading = asyncio.create_task(server.run())
+    await stop.wait()
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
+    listener.close()
+
+
+def main() -> int:
+    """Entry point; exit code 78 means that the configuration has to be mended first."""
+    parser = argparse.ArgumentParser(prog="service.catalog.process", description=__doc__)
+    parser.add_argument("--repo", type=Path, required=True)
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, required=True)
+    arguments = parser.parse_args()
+    configure_logging("definitions")
+    try:
+        asyncio.run(serve(arguments.repo, arguments.socket, Metrics(arguments.metrics)))
+    except ConfigurationError as error:
+        logger.critical("%s", error)
+        return EX_CONFIG
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Columns of feature values as Feast stores them (a protobuf Value each) to Python values and to JSON.
+
+Source of the format: feast/protos/feast/types/Value.proto. A scalar is a tag and its payload, so these are read by
+hand, several times faster than protobuf does; everything else goes through `service.codec.messages`.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from service.codec.messages import parse_value
+from service.codec.timestamps import read_varint, to_signed
+
+RawColumn = Sequence[bytes | None]
+# Values longer than this are seldom seen twice; shorter ones are labels, counts and flags, which are.
+CACHED_BYTES = 24
+CACHE_ENTRIES = 32_768
+# Rows unpacked by one format string; the formats of up to as many rows are kept.
+UNPACK_ROWS = 128
+
+
+class ColumnCodec(Protocol):
+    """How one Feast type is read, a column at a time."""
+
+    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+        """The values, None for null and absent ones, and whether there are none of these. Hot."""
+
+    def to_json(self, values: Sequence[Any]) -> bytes:
+        """The JSON array of values that `decode` gave. Hot."""
+
+
+class FloatCodec:
+    """FLOAT and DOUBLE: a fixed-size payload, so that a whole column is one unpacking."""
+
+    def __init__(self, tag: int, letter: str) -> None:
+        self._tag = bytes([tag])
+        self._size = 1 + struct.calcsize(letter)
+        self._zero = self._tag + bytes(self._size - 1)
+        self._unpackers = [struct.Struct("<" + f"x{letter}" * rows) for rows in range(UNPACK_ROWS + 1)]
+
+    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+        """One join and one unpacking for each 128 rows; about 50 ns a row more when some are null."""
+        try:
+            values = self._unpack(b"".join(column), len(column))  # type: ignore[arg-type]
+        except TypeError:  # an absent value
+            values = None
+        if values is not None:
+            return values, True
+        zero = self._zero
+        values = self._unpack(b"".join([raw or zero for raw in column]), len(column))
+        if values is None:  # another type than the schema says now, or explicit nulls
+            each = [parse_value(raw) if raw else None for raw in column]
+            return each, None not in each
+        return [value if raw else None for value, raw in zip(values, column, strict=True)], False
+
+    def _unpack(self, joined: bytes, rows: int) -> Sequence[float] | None:
+        """None unless every row is a value of this type.
+
+        Such a Value is `size` bytes that begin with the tag, and a null is empty; so the length together with a tag at
+        each step says so for all rows at once.
+        """
+        size = self._size
+        if len(joined) != size * rows or joined[::size] != self._tag * rows:
+            return None
+        if rows <= UNPACK_ROWS:
+            return self._unpackers[rows].unpack(joined)
+        values: list[float] = []
+        for start in range(0, rows, UNPACK_ROWS):
+            count = min(UNPACK_ROWS, rows - start)
+            values += self._unpackers[count].unpack_from(joined, start * size)
+        return values
+
+    def to_json(self, values: Sequence[Any]) -> bytes:
+        """NaN and infinities become strings, as in protobuf's JSON; their sum finds them."""
+        try:
+            total = sum(values)
+        except TypeError:  # nulls
+            try:
+                total = sum(filter(None, values))
+            except TypeError:  # values of another type
+                return orjson.dumps(jsonable(values))
+        return orjson.dumps(values if math.isfinite(total) else jsonable(values))
+
+
+class ScalarCodec(dict[bytes | None, Any]):
+    """Integers, booleans, timestamps and strings: a bounded cache from a value's bytes, so that a hit stays in C."""
+
+    def __init__(self, tag: int, wire: str) -> None:
+        super().__init__()
+        self._tag = tag
+        self._text = wire == "text"
+        self._bool = wire == "bool"
+        # Feast writes a null as an empty message; once another writer's explicit null was seen, nulls are looked for.
+        self._explicit_nulls = False
+
+    def __missing__(self, raw: bytes | None) -> Any:
+        value = self._read(raw)
+        if value is None and raw:
+            self._explicit_nulls = True
+        if raw is None or len(raw) <= CACHED_BYTES:
+            if len(self) >= CACHE_ENTRIES:
+                self.clear()
+            self[raw] = value
+        return value
+
+    def _read(self, raw: bytes | None) -> Any:
+        if not raw:
+            return None
+        if raw[0] != self._tag:  # another type than the schema says now, or an explicit null
+            return jsonable(parse_value(raw))
+        if self._text:
+            _, start = read_varint(raw, 1)
+            return raw[start:].decode()
+        number, _ = read_varint(raw, 1)
+        return bool(number) if self._bool else to_signed(number)
+
+    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+        """One dictionary look-up a row."""
+        values = list(map(self.__getitem__, column))
+        return values, all(column) and not (self._explicit_nulls and None in values)
+
+    def to_json(self, values: Sequence[Any]) -> bytes:
+        """Plain JSON."""
+        return orjson.dumps(values)
+
+
+class MessageCodec:
+    """Everything else, through protobuf."""
+
+    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+        """One protobuf message a row."""
+        values = [parse_value(raw) if raw else None for raw in column]
+        return values, None not in values
+
+    def to_json(self, values: Sequence[Any]) -> bytes:
+        """JSON with NaN and infinities as strings, at any depth."""
+        return orjson.dumps(jsonable(values))
+
+
+def jsonable(value: Any) -> Any:
+    """The same with NaN and infinities as protobuf's JSON writes them (orjson would write null)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, dict):
+        return {name: jsonable(item) for name, item in value.items()}
+    return value
+
+
+_message_codec = MessageCodec()
+# Tags are field number << 3 | wire type, of Value's fields.
+_codecs: dict[str, ColumnCodec] = {
+    "FLOAT": FloatCodec(0x35, "f"),
+    "DOUBLE": FloatCodec(0x29, "d"),
+    "INT32": ScalarCodec(0x18, "int"),
+    "INT64": ScalarCodec(0x20, "int"),
+    "BOOL": ScalarCodec(0x38, "bool"),
+    "UNIX_TIMESTAMP": ScalarCodec(0x40, "int"),
+    "STRING": ScalarCodec(0x12, "text"),
+}
+
+
+def codec_for(value_type: str) -> ColumnCodec:
+    """The codec of a Feast value type, by its name in feast.value_type.ValueType."""
+    return _codecs.get(value_type, _message_codec)

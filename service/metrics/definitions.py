@@ -1,0 +1,50 @@
+"""Every metric of the service: what it is called, what it says, what it is labelled with."""
+
+from dataclasses import dataclass
+
+PREFIX = "feature_service_"
+
+LATENCY_SECONDS = (
+    0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005,
+    0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+)  # fmt: skip
+PHASE_SECONDS = (0.00001, 0.000025, 0.00005, *LATENCY_SECONDS)
+ENTITIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric: its kind (counter, histogram, or how a gauge is put together: sum, min, max), help and labels."""
+
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        """How many numbers a series takes: a histogram one a bucket, one for what lies beyond, one for the sum."""
+        return len(self.buckets) + 2 if self.buckets else 1
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a series outlives the process that counted it; a gauge doesn't."""
+        return self.kind in ("counter", "histogram")
+
+
+DEFINITIONS = {
+    "requests": Definition("counter", "Requests answered.", ("route", "status")),
+    "request_seconds": Definition("histogram", "Time from a request's head to its answer.", ("route",), LATENCY_SECONDS),
+    "read_phase_seconds": Definition("histogram", "Time spent in each phase of a read.", ("phase",), PHASE_SECONDS),
+    "read_entities": Definition("histogram", "Entities in each read.", (), ENTITIES),
+    "feature_values": Definition("counter", "Feature values answered.", ("view", "status")),
+    "requests_in_flight": Definition("sum", "Reads being answered now."),
+    "requests_shed": Definition("counter", "Reads refused because too many were in flight."),
+    "redis_connections": Definition("sum", "Open connections to Redis."),
+    "redis_connects": Definition("counter", "Connections to Redis opened; beyond the first of each worker, reconnections."),
+    "redis_timeouts": Definition("counter", "Reads that Redis didn't answer within the deadline."),
+    "catalog_checked": Definition("min", "Unix time at which the oldest worker's definitions were last known to be current."),
+    "catalog_refreshes": Definition("counter", "Readings of the registry.", ("result",)),
+    "catalog_swaps": Definition("counter", "Times a worker put new definitions in place."),
+    "workers": Definition("sum", "Worker processes."),
+}

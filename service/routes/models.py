@@ -1,0 +1,151 @@
+"""The bodies as the OpenAPI document shows them. The hot routes parse with `service.routes.bodies`, not with these."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class OnlineFeaturesRequest(BaseModel):
+    """Which features of which entities. Either `features` or `feature_service` is given."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "features": ["customer_stats:loyalty_score", "transaction_stats:txn_count_7d"],
+                    "entities": {"customer_id": [1001, 1002]},
+                }
+            ]
+        },
+    )
+
+    entities: dict[str, list[Any]] = Field(description="For each join key, its value in each row.")
+    features: list[str] = Field([], description='Feature references, "view:feature" or "view@v2:feature".')
+    feature_service: str | None = Field(None, description="A feature service's name.")
+    full_feature_names: bool = Field(False, description='Name features "view__feature" in the answer.')
+    include_feature_view_version_metadata: bool = Field(False, description="Add the views and their versions to the metadata.")
+
+
+class FeatureVector(BaseModel):
+    """One column of the answer; the position in each list is the row."""
+
+    values: list[Any]
+    statuses: list[str] = Field(description="PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.")
+    event_timestamps: list[str] = Field(description="RFC 3339 in UTC; 1970-01-01T00:00:00Z where there is none.")
+
+
+class ViewMetadata(BaseModel):
+    """A feature view that was read."""
+
+    name: str
+    version: int = Field(0, description="Left out when it is 0.")
+
+
+class OnlineFeaturesMetadata(BaseModel):
+    """What the vectors are."""
+
+    feature_names: list[str] = Field(description="The name of each vector: the entity columns, then the features.")
+    feature_view_metadata: list[ViewMetadata] | None = None
+
+
+class OnlineFeaturesResponse(BaseModel):
+    """One vector for each name, in the order of the request."""
+
+    results: list[FeatureVector]
+    metadata: OnlineFeaturesMetadata
+
+
+class ProblemItem(BaseModel):
+    """One thing that is wrong."""
+
+    field: str | None = Field(description="A path into the body.")
+    row: int | None = Field(description="The zero-based row.")
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemItem]
+
+
+class FeatureModel(BaseModel):
+    """A feature that can be asked for."""
+
+    name: str
+    type: str = Field(description="Feast's value type, such as INT64 or FLOAT_LIST.")
+    description: str
+
+
+class EntityModel(BaseModel):
+    """What identifies a row of a view."""
+
+    name: str
+    join_key: str
+    type: str
+
+
+class ViewModel(BaseModel):
+    """A feature view."""
+
+    name: str
+    kind: str
+    version: int
+    ttl_seconds: float | None = Field(description="null is for ever.")
+    entities: list[EntityModel]
+    features: list[FeatureModel]
+    servable: bool
+    reason: str = Field(description="Why it isn't servable.")
+    description: str
+    owner: str
+    tags: dict[str, str]
+
+
+class ServiceModel(BaseModel):
+    """A feature service, as the references that it stands for."""
+
+    name: str
+    features: list[str]
+    description: str
+    owner: str
+    tags: dict[str, str]
+
+
+class PushSourceModel(BaseModel):
+    """A push source and the views that it feeds."""
+
+    name: str
+    views: list[str]
+    description: str
+    owner: str
+    tags: dict[str, str]
+
+
+class CatalogModel(BaseModel):
+    """What a user may ask for."""
+
+    project: str
+    age_seconds: float = Field(description="How long ago the registry was last read.")
+    failure: str | None = Field(description="Why the registry can't be read now, if it can't.")
+    feature_views: list[ViewModel]
+    feature_services: list[ServiceModel]
+    push_sources: list[PushSourceModel]
+
+
+class HealthModel(BaseModel):
+    """The process can make progress."""
+
+    status: str
+
+
+class ReadyModel(BaseModel):
+    """Whether requests can be answered, and if not, why."""
+
+    ready: bool
+    catalog: str
+    redis: str

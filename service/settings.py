@@ -1,0 +1,33 @@
+"""The service's own settings: environment variables with the prefix FEATURE_SERVICE_, all with defaults.
+
+What Feast configures (registry, online store, auth) stays in feature_store.yaml. Each setting has a line in docs/settings.md.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting has its unit in its name."""
+
+    model_config = SettingsConfigDict(env_prefix="FEATURE_SERVICE_", extra="ignore", frozen=True)
+
+    read_deadline_ms: float = Field(250.0, gt=0, description="How long one read may wait for Redis.")
+    redis_connections: int = Field(2, ge=1, le=64, description="Pipelined connections to Redis for each worker.")
+    redis_connect_timeout_ms: float = Field(500.0, gt=0, description="How long one attempt to connect may take.")
+    max_entities: int = Field(10_000, ge=1, description="Entities in one request.")
+    max_features: int = Field(5_000, ge=1, description="Features in one request.")
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes in one request body.")
+    max_requests_in_flight: int = Field(1024, ge=1, description="Reads in flight for each worker before it sheds load.")
+    retry_after_seconds: int = Field(1, ge=1, description="What Retry-After says on a 503.")
+    expired_values: Literal["null", "keep"] = Field(
+        "null", description="What a value older than its view's ttl becomes; its status is OUTSIDE_MAX_AGE either way."
+    )
+    error_format: Literal["problem", "feast"] = Field(
+        "problem",
+        description="Error bodies: application/problem+json, or the JSON string that Feast's SDK maps to its exceptions.",
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field("info", description="Lowest level logged.")
+    shutdown_grace_seconds: int = Field(20, ge=1, description="How long running requests may take after SIGTERM.")

@@ -1,0 +1,7 @@
+"""The online store: bytes in, bytes out. Knows Redis, knows nothing of features."""
+
+from service.store.address import RedisAddress, parse_address
+from service.store.command import HashRead
+from service.store.redis import HashRow, RedisStore, StoreObserver
+
+__all__ = ["HashRead", "HashRow", "RedisAddress", "RedisStore", "StoreObserver", "parse_address"]

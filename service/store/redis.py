@@ -1,0 +1,148 @@
+"""The online store as the rest of the service sees it: hashes read from Redis within a deadline."""
+
+import asyncio
+import itertools
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import hiredis
+
+from service.errors import StoreUnavailable
+from service.store.address import RedisAddress
+from service.store.command import HashRead, encode_command
+from service.store.connection import Connection, Replies, connect
+
+logger = logging.getLogger(__name__)
+
+# Reconnection: quick first, then slower, but well under the second within which answers are to be right again.
+FIRST_BACKOFF_SECONDS = 0.02
+LONGEST_BACKOFF_SECONDS = 0.4
+
+HashRow = list[bytes | None]
+
+
+class StoreObserver(Protocol):
+    """Told of what happens to the store, for metrics."""
+
+    def store_connected(self) -> None:
+        """A connection was opened."""
+
+    def store_disconnected(self) -> None:
+        """A connection was lost."""
+
+    def store_timed_out(self, batches: int) -> None:
+        """`batches` reads didn't get their answer within the deadline."""
+
+
+class RedisStore:
+    """A few pipelined connections to one Redis server, reopened in the background when they are lost."""
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        observer: StoreObserver,
+        connections: int = 2,
+        read_timeout: float = 0.25,
+        connect_timeout: float = 0.5,
+    ) -> None:
+        self.address = address
+        self._observer = observer
+        self._read_timeout = read_timeout
+        self._connect_timeout = connect_timeout
+        self._size = connections
+        self._open: list[Connection] = []
+        self._turn = itertools.count()
+        self._filling: Connection | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._last_error = f"Redis at {address} isn't connected yet."
+
+    def start(self) -> None:
+        """Begin to connect in the background; reads raise StoreUnavailable until it has."""
+        self._keepers = [asyncio.create_task(self._keep_connected()) for _ in range(self._size)]
+
+    async def stop(self) -> None:
+        """Close every connection; what is pending fails."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    async def read_hashes(self, reads: Sequence[tuple[HashRead, Sequence[bytes]]]) -> list[list[HashRow]]:
+        """HMGET each read's fields of each of its keys, all in one write; rows in the order of the keys.
+
+        Raises StoreTimeout past the deadline, StoreUnavailable when Redis is gone or answers with an error.
+        """
+        if len(reads) == 1:
+            command, keys = reads[0]
+            replies = await self._send(command.encode(keys), len(keys))
+            _refuse_errors(replies)
+            return [replies]
+        written = b"".join([command.encode(keys) for command, keys in reads])
+        replies = await self._send(written, sum(len(keys) for _, keys in reads))
+        _refuse_errors(replies)
+        ends = itertools.accumulate(len(keys) for _, keys in reads)
+        return [replies[end - len(keys) : end] for end, (_, keys) in zip(ends, reads, strict=True)]
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless Redis answers within the deadline."""
+        _refuse_errors(await self._send(encode_command(b"PING"), 1))
+
+    def _send(self, commands: bytes, count: int) -> "asyncio.Future[Replies]":
+        connection = self._filling
+        if connection is None or not connection.filling:
+            connections = self._open
+            if not connections:
+                raise StoreUnavailable(self._last_error)
+            connection = self._filling = connections[next(self._turn) % len(connections)]
+        future = connection.send(commands, count, self._read_timeout)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(self._read_timeout, self._expire)
+        return future
+
+    def _expire(self) -> None:
+        """The one timer of all reads: fail those that are overdue, sleep until the next that may be."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        expired = sum([connection.expire(now) for connection in tuple(self._open)])
+        if expired:
+            self._observer.store_timed_out(expired)
+        deadlines = [deadline for connection in self._open if (deadline := connection.next_deadline) is not None]
+        self._sweep = loop.call_at(min(deadlines), self._expire) if deadlines else None
+
+    async def _keep_connected(self) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                connection = await connect(self.address, self._connect_timeout)
+                await self._stay(connection)
+                backoff = FIRST_BACKOFF_SECONDS
+            except StoreUnavailable as error:
+                if self._last_error != str(error):
+                    logger.warning("%s", error)
+                self._last_error = str(error)
+            # Jitter, so that many workers don't come back to a restarted Redis at the same moment.
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+    async def _stay(self, connection: Connection) -> None:
+        """Serve reads from `connection` until it is lost."""
+        self._open.append(connection)
+        self._observer.store_connected()
+        try:
+            await connection.closed
+        finally:
+            self._open.remove(connection)
+            self._observer.store_disconnected()
+            self._last_error = f"The connection to Redis at {self.address} was lost."
+            connection.close("The service is shutting down.")
+
+
+def _refuse_errors(replies: Sequence[Any]) -> None:
+    """Redis answers a command with an error while it loads its data, after a failover, and so on."""
+    if hiredis.ReplyError in set(map(type, replies)):
+        first = next(reply for reply in replies if type(reply) is hiredis.ReplyError)
+        raise StoreUnavailable(f"Redis answered with an error: {first}")

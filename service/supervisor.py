@@ -1,0 +1,139 @@
+"""The parent of all: opens the port, runs the definitions process and the workers, replaces whichever dies."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+# A process that dies sooner than this after its start is restarted more and more slowly.
+SETTLED_SECONDS = 5.0
+LONGEST_RESTART_SECONDS = 5.0
+# What the workers may take beyond their own grace period before they are killed.
+KILL_MARGIN_SECONDS = 3.0
+# service.catalog.process says with this code that its configuration has to be mended.
+EX_CONFIG = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What is run, and what it is called in the log."""
+
+    name: str
+    arguments: tuple[str, ...]
+    listener: socket.socket | None = None
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """The listening socket that all workers share; port 0 takes a free one. Raises ConfigurationError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Can't listen on {host} port {port}: {error.strerror}. Stop what holds it, or choose another with --port."
+        ) from error
+    return listener
+
+
+class Supervisor:
+    """Runs until SIGTERM or SIGINT, or until the configuration turns out to be wrong."""
+
+    def __init__(self, repo: Path, listener: socket.socket, workers: int, grace_seconds: float) -> None:
+        self._repo = repo
+        self._listener = listener
+        self._workers = workers
+        self._grace = grace_seconds
+        self._running: dict[str, Process] = {}
+        self._stop = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """Supervise; gives the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        folder = Path(tempfile.mkdtemp(prefix="feature-service-"))
+        try:
+            keepers = [asyncio.create_task(self._keep(child)) for child in self._children(folder)]
+            await self._stop.wait()
+            self._listener.close()
+            await self._end("worker")
+            await self._end("definitions")
+            await asyncio.gather(*keepers)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return self._exit_code
+
+    def _children(self, folder: Path) -> list[Child]:
+        definitions, metrics = str(folder / "definitions.sock"), str(folder / "metrics")
+        reader = ("-m", "service.catalog.process", "--repo", str(self._repo), "--socket", definitions, "--metrics", metrics)
+        listen = str(self._listener.fileno())
+        worker = ("-m", "service.worker", "--listen", listen, "--definitions", definitions, "--metrics", metrics)
+        workers = [Child(f"worker {number}", worker, self._listener) for number in range(1, self._workers + 1)]
+        return [Child("definitions", reader), *workers]
+
+    async def _keep(self, child: Child) -> None:
+        """Keep one process running."""
+        delay = 0.0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            process = await self._start(child)
+            code = await process.wait()
+            del self._running[child.name]
+            if self._stop.is_set():
+                return
+            if code == EX_CONFIG:
+                self._exit_code = code
+                self._stop.set()
+                return
+            settled = time.monotonic() - started > SETTLED_SECONDS
+            delay = 0.0 if settled else min(LONGEST_RESTART_SECONDS, delay * 2 or 0.1)
+            logger.error("The %s process ended with code %s; another is started.", child.name, code)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), delay)
+
+    async def _start(self, child: Child) -> Process:
+        # A session of its own, so that Ctrl-C reaches the supervisor alone and the workers end in order. Its stdin is a
+        # pipe that nobody writes to: it ends when the supervisor dies (service.lifeline).
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *child.arguments,
+            stdin=PIPE,
+            pass_fds=[child.listener.fileno()] if child.listener else [],
+            start_new_session=True,
+        )
+        self._running[child.name] = process
+        return process
+
+    async def _end(self, prefix: str) -> None:
+        """Ask the processes of one kind to end, and kill those that don't within the grace period."""
+        processes = [process for name, process in self._running.items() if name.startswith(prefix)]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        waiting = [asyncio.create_task(process.wait()) for process in processes]
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=self._grace + KILL_MARGIN_SECONDS)
+        for process, task in zip(processes, waiting, strict=True):
+            if task in late:
+                logger.error("Process %d didn't end in time and is killed.", process.pid)
+                process.kill()
+                await task

@@ -1,0 +1,146 @@
+"""Replies of the store to the vectors of the answer: values, statuses and event times, a column at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from service.codec import timestamps
+from service.codec.values import RawColumn
+from service.metrics import Metrics
+from service.plan import ViewRead
+
+PRESENT = "PRESENT"
+NULL_VALUE = "NULL_VALUE"
+NOT_FOUND = "NOT_FOUND"
+OUTSIDE_MAX_AGE = "OUTSIDE_MAX_AGE"
+STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
+
+_PRESENT_ITEM = b'"PRESENT",'
+
+
+# One feature's part of the answer: the JSON arrays of its values, statuses and event times.
+Vector = tuple[bytes, bytes, bytes]
+
+
+class PresentArrays:
+    """JSON arrays of nothing but "PRESENT", cut from one long text."""
+
+    def __init__(self, longest: int) -> None:
+        self._text = b"[" + _PRESENT_ITEM * longest
+
+    def __call__(self, rows: int) -> bytes:
+        """An array of `rows`. Hot: one copy."""
+        return self._text[: len(_PRESENT_ITEM) * rows] + b"]" if rows else b"[]"
+
+
+class ViewRows:
+    """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh."""
+
+    __slots__ = ("blanked", "counts", "event_timestamps", "statuses", "statuses_json")
+
+    def __init__(self, view: ViewRead, column: RawColumn, now: int, keep_expired: bool) -> None:
+        """`now` in nanoseconds since the epoch. Hot."""
+        texts = timestamps.to_texts(column)
+        self.event_timestamps = b"[%s]" % b",".join(texts)
+        self.statuses: list[str] | None = None
+        oldest = now - view.ttl
+        # Texts are compared instead of times: fresh rows, which are most, need not be parsed.
+        bound = timestamps.bound_text(oldest // timestamps.NANOSECONDS) if view.ttl else b""
+        if all(column) and min(texts) > bound:
+            return
+        self.statuses = statuses = [
+            PRESENT if text > bound and raw is not None else _status(raw, oldest if view.ttl else None)
+            for raw, text in zip(column, texts, strict=True)
+        ]
+        self.statuses_json = orjson.dumps(statuses)
+        self.counts = [statuses.count(status) for status in STATUSES]
+        # Rows whose values are not to be shown, whatever is stored.
+        hidden = (NOT_FOUND,) if keep_expired else (NOT_FOUND, OUTSIDE_MAX_AGE)
+        self.blanked = [row for row, status in enumerate(statuses) if status in hidden]
+
+
+def _status(raw: bytes | None, oldest: int | None) -> str:
+    """The status that an event time gives its row; `oldest` is the first nanosecond that is within the ttl."""
+    if raw is None:
+        return NOT_FOUND
+    return OUTSIDE_MAX_AGE if oldest is not None and timestamps.to_nanoseconds(raw) < oldest else PRESENT
+
+
+class VectorBuilder:
+    """Builds vectors and counts their statuses; one for each worker."""
+
+    def __init__(self, metrics: Metrics, longest: int, keep_expired: bool) -> None:
+        self.present = PresentArrays(longest)
+        self._keep_expired = keep_expired
+        self._metrics = metrics
+        self._cells = metrics.cells
+        self._status_cells: dict[str, list[int]] = {}
+
+    def entity(self, values: Sequence[Any]) -> Vector:
+        """The echo of an entity column, as stock has it: PRESENT, at the epoch."""
+        rows = len(values)
+        return orjson.dumps(values), self.present(rows), timestamps.epochs_json(rows)
+
+    def fill(self, view: ViewRead, columns: Sequence[RawColumn], now: int, answer: list[Any]) -> None:
+        """Put the vectors of one view where they belong in `answer`. Hot."""
+        cells = self._status_cells.get(view.name) or self._cells_of(view.name)
+        times = columns[view.timestamp_index]
+        rows = ViewRows(view, times, now, self._keep_expired)
+        all_present = self.present(len(times))
+        whole = 0
+        for index, codec, positions in view.features:
+            values, complete = codec.decode(columns[index])
+            if complete and rows.statuses is None:
+                statuses = all_present
+                whole += 1
+            else:
+                values, statuses = self._mixed(columns[index], values, complete, rows, cells)
+            vector = (codec.to_json(values), statuses, rows.event_timestamps)
+            for position in positions:
+                answer[position] = vector
+        self._cells[cells[0]] += whole * len(times)
+
+    def _mixed(
+        self, column: RawColumn, values: Sequence[Any], complete: bool, rows: ViewRows, cells: Sequence[int]
+    ) -> tuple[Sequence[Any], bytes]:
+        """Values and statuses of a column in which some rows are null, absent or expired."""
+        base = rows.statuses or [PRESENT] * len(values)
+        counts = rows.counts if rows.statuses else [len(values), 0, 0, 0]
+        statuses_json = None if rows.statuses is None else rows.statuses_json
+        gaps = [] if complete else [row for row, value in enumerate(values) if value is None and base[row] is PRESENT]
+        if gaps:
+            statuses, counts = base.copy(), counts.copy()
+            for row in gaps:
+                statuses[row] = status = NOT_FOUND if column[row] is None else NULL_VALUE
+                counts[0] -= 1
+                counts[STATUSES.index(status)] += 1
+            statuses_json = orjson.dumps(statuses)
+        if rows.statuses and rows.blanked:
+            values = list(values)
+            for row in rows.blanked:
+                values[row] = None
+        for cell, count in zip(cells, counts, strict=True):
+            self._cells[cell] += count
+        return values, statuses_json or self.present(len(values))
+
+    def _cells_of(self, view: str) -> list[int]:
+        cells = [self._metrics.cell("feature_values", view, status) for status in STATUSES]
+        self._status_cells[view] = cells
+        return cells
+
+
+def to_json(vectors: Sequence[Vector]) -> bytes:
+    """The objects that stand in `results`, separated by commas. Hot."""
+    return b",".join([b'{"values":%s,"statuses":%s,"event_timestamps":%s}' % vector for vector in vectors])
+
+
+def concatenate(parts: Sequence[Sequence[Vector]]) -> list[Vector]:
+    """The vectors of consecutive ranges of rows as vectors of all rows."""
+    joined = []
+    for vectors in zip(*parts, strict=True):
+        values, statuses, times = (
+            b"[%s]" % b",".join([array[1:-1] for array in arrays]) for arrays in zip(*vectors, strict=True)
+        )
+        joined.append((values, statuses, times))
+    return joined

@@ -1,0 +1,60 @@
+"""One worker process: the application on a listening socket that the supervisor opened."""
+
+import argparse
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from service.app import FeatureService
+from service.http import CoalescingHttpProtocol
+from service.lifeline import hold_lifeline
+from service.logs import configure_logging
+from service.settings import Settings
+
+# Idle connections of model servers are kept; a load balancer in front usually closes at 60 s.
+KEEP_ALIVE_SECONDS = 75
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="service.worker", description=__doc__)
+    parser.add_argument("--listen", type=int, required=True, help="file descriptor of the listening socket")
+    parser.add_argument("--definitions", type=Path, required=True, help="socket of the definitions process")
+    parser.add_argument("--metrics", type=Path, required=True, help="folder of the metric slots")
+    arguments = parser.parse_args()
+    configure_logging("worker")
+    settings = Settings()
+    app = FeatureService(settings, arguments.definitions, arguments.metrics)
+    config = uvicorn.Config(
+        app,
+        http=CoalescingHttpProtocol,
+        loop="uvloop",
+        interface="asgi3",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_grace_seconds,
+        backlog=2048,
+    )
+    server = uvicorn.Server(config)
+    listener = socket.socket(fileno=arguments.listen)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listener))
+    return 0
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    hold_lifeline(lambda: server.handle_exit(signal.SIGTERM, None))
+    await server.serve(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The examples of README.md and docs/api.md do what the pages say, against the sample repository."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.local.prepare import prepare
+from tests.servers.service_process import ServiceProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "docs/api.md")
+DEFAULT_URL = "http://localhost:6566"
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a page, as (language, text)."""
+    return _FENCE.findall((ROOT / page).read_text())
+
+
+def runnable() -> list[Any]:
+    """Each block that can be run, with the JSON block behind it if that is what it prints."""
+    found = []
+    for page in PAGES:
+        listed = [*blocks(page), ("", "")]
+        for number, ((language, text), (next_language, next_text)) in enumerate(itertools.pairwise(listed)):
+            if language in ("bash", "python"):
+                printed = next_text if next_language == "json" else None
+                found.append(pytest.param(language, text, printed, id=f"{page}-{number}-{language}"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The sample repository, served as `make serve` serves it."""
+    prepared = prepare(ROOT / "feast-repo/customer_features", tmp_path_factory.mktemp("local"))
+    try:
+        log = tmp_path_factory.mktemp("log") / "service.log"
+        with ServiceProcess(prepared.config, environment=prepared.environment, log=log) as service:
+            yield service.url
+    finally:
+        prepared.redis.stop()
+
+
+def shape(value: Any) -> Any:
+    """A JSON value's form: sample data and event times depend on the day."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+@pytest.mark.parametrize(("language", "text", "printed"), runnable())
+def test_the_example_runs(url: str, language: str, text: str, printed: str | None) -> None:
+    """It ends well, and prints what the page shows."""
+    text = text.replace(DEFAULT_URL, url)
+    command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    if language == "bash":
+        assert done.stdout
+    if printed is not None:
+        assert shape(json.loads(done.stdout)) == shape(json.loads(printed))
+
+
+def test_every_route_has_both_examples(url: str) -> None:
+    """docs/api.md has a section with a curl and a Python example for each route of the OpenAPI document."""
+    document = httpx.get(f"{url}/openapi.json").json()
+    sections = re.split(r"^## ", (ROOT / "docs/api.md").read_text(), flags=re.MULTILINE)
+    for path, methods in document["paths"].items():
+        for method in methods:
+            name = f"{method.upper()} {path}"
+            section = next((section for section in sections if re.search(rf"{name}(?![\w/-])", section.splitlines()[0])), None)
+            assert section is not None, f"{name} has no section"
+            for language in ("bash", "python"):
+                examples = [text for kind, text in _FENCE.findall(section) if kind == language]
+                assert any(f"{DEFAULT_URL}{path}" in text for text in examples), f"{name} has no {language} example"
