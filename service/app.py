@@ -48,6 +48,9 @@ class FeatureService:
         self.store: RedisStore | None = None
         self._problems = ProblemAnswers(settings.error_format, settings.retry_after_seconds)
         self._read: Callable[[Scope, Receive, Send], Awaitable[None]] = self._refuse
+        # service.http.HotEndpoint
+        self.path = online_features.PATH.encode()
+        self.answer: Callable[[bytes], Awaitable[Answer]] | None = None
         self._app = self._build()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -68,7 +71,8 @@ class FeatureService:
         )
         self.store.start()
         reader = Reader(self.store, self.metrics, settings.max_entities, settings.expired_values == "keep")
-        self._read = OnlineFeatures(self.catalog, reader, self._problems, self.metrics, settings)
+        endpoint = OnlineFeatures(self.catalog, reader, self._problems, self.metrics, settings)
+        self._read, self.answer = endpoint, endpoint.answer
         # What has been loaded by now stays: the collector needn't look at it again.
         gc.collect()
         gc.freeze()

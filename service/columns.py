@@ -1,6 +1,6 @@
 """The columns of ids that a request brings, matched with the join keys that the requested views need."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from service.catalog import nearest
@@ -13,9 +13,10 @@ from service.references import Selection
 class Columns:
     """Matches the join keys of the views with the columns of the request, and collects what doesn't match."""
 
-    def __init__(self, given: tuple[str, ...]) -> None:
-        """`given` are the names under `entities`, in the request's order."""
-        self._given = given
+    def __init__(self, given: tuple[str, ...], join_keys: Collection[str]) -> None:
+        """`given` are the names under `entities`, in the request's order; `join_keys` are all those of the project."""
+        self._given = dict.fromkeys(given)
+        self._project_keys = join_keys
         # Columns in use, by the name that they have in the answer.
         self._used: dict[str, str] = {}
         self._missing: dict[str, list[str]] = {}
@@ -39,11 +40,14 @@ class Columns:
         return tuple(key)
 
     def _find(self, wanted: str, entity: EntityDefinition, view: ViewDefinition) -> str:
-        # Feast also takes the entity's name for its join key (deprecated there), and answers with the join key.
-        for column in (wanted, entity.name):
-            if column in self._given:
-                self._used[column] = wanted
-                return column
+        if wanted in self._given:
+            self._used[wanted] = wanted
+            return wanted
+        # Feast also takes the entity's name for its join key (deprecated there), and answers with the join key; but not
+        # for a join key that the service renames, nor where the name is a join key itself.
+        if entity.name in self._given and wanted == entity.join_key and entity.name not in self._project_keys:
+            self._used[entity.name] = wanted
+            return entity.name
         self._missing.setdefault(wanted, []).append(view.name)
         return wanted
 

@@ -12,6 +12,7 @@
     │   ├── Overloaded           more requests in flight than the settings allow
     │   └── StoreUnavailable     Redis can't be reached or refuses
     │       └── StoreTimeout     Redis didn't answer within the deadline
+    ├── UnreadableValue          what is stored isn't what Feast writes
     └── ConfigurationError       the service can't start with what it was given
 
 `service.routes.problems` maps each class to a status.
@@ -95,6 +96,10 @@ class StoreUnavailable(Unavailable):
 
 class StoreTimeout(StoreUnavailable):
     """The online store didn't answer within the deadline."""
+
+
+class UnreadableValue(FeatureServiceError):
+    """What is stored under a key isn't what Feast writes; the message says where. A retry won't help."""
 
 
 class ConfigurationError(FeatureServiceError):

@@ -6,7 +6,6 @@ number of keys and the length of each name). The Redis key is that, followed by 
 
 import struct
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -36,13 +35,18 @@ _WANTED = {
 class JoinKey:
     """One join key: checks a column of a request and encodes it for the key."""
 
-    __slots__ = ("_encode", "_head", "_range", "name", "value_type")
+    __slots__ = ("_encode", "_pack", "_range", "head", "name", "value_type")
 
     def __init__(self, name: str, value_type: str) -> None:
         self.name = name
         self.value_type = value_type
         self._range = _RANGES.get(value_type)
-        self._head = struct.pack("<I", _TYPE_NUMBERS[value_type])
+        # What precedes every id of this column: the type and, where all are of one length, that.
+        self.head = struct.pack("<I", _TYPE_NUMBERS[value_type])
+        if self._range:
+            number = struct.Struct("<i" if value_type == "INT32" else "<q")
+            self._pack = number.pack
+            self.head += struct.pack("<I", number.size)
         self._encode: Callable[[Sequence[Any]], list[bytes]] = {
             "STRING": self._encode_strings,
             "BYTES": self._encode_bytes,
@@ -54,29 +58,24 @@ class JoinKey:
         return value_type in _TYPE_NUMBERS
 
     def encode(self, column: Sequence[Any], field: str) -> list[bytes]:
-        """Type, length and bytes of each id; raises InvalidRequest naming each row that isn't of the type. Hot."""
+        """Each id as it stands behind `head`; raises InvalidRequest naming each row that isn't of the type. Hot."""
         wanted = int if self._range else str
         if set(map(type, column)) != {wanted}:
             raise InvalidRequest(self._problems(column, field))
         try:
             return self._encode(column)
-        except (struct.error, Base64Error, UnicodeError):  # out of range, not base64, not Unicode
+        except (struct.error, ValueError):  # out of range, not base64, not Unicode
             raise InvalidRequest(self._problems(column, field)) from None
 
     def _encode_integers(self, column: Sequence[int]) -> list[bytes]:
-        size = 4 if self.value_type == "INT32" else 8
-        pack = struct.Struct("<i" if size == 4 else "<q").pack
-        head = self._head + struct.pack("<I", size)
-        return [head + pack(value) for value in column]
+        pack = self._pack
+        return [pack(value) for value in column]
 
     def _encode_strings(self, column: Sequence[str]) -> list[bytes]:
-        return [self._with_length(value.encode()) for value in column]
+        return [_with_length(value.encode()) for value in column]
 
     def _encode_bytes(self, column: Sequence[str]) -> list[bytes]:
-        return [self._with_length(b64decode(value, validate=True)) for value in column]
-
-    def _with_length(self, data: bytes) -> bytes:
-        return self._head + struct.pack("<I", len(data)) + data
+        return [_with_length(b64decode(value, validate=True)) for value in column]
 
     def _problems(self, column: Sequence[Any], field: str) -> Iterator[Problem]:
         wanted = f"{self.name} must be {_WANTED[self.value_type]} ({self.value_type})"
@@ -91,7 +90,7 @@ class JoinKey:
             return False
         try:
             self._encode([value])
-        except (Base64Error, UnicodeError):
+        except ValueError:
             return False
         return True
 
@@ -109,7 +108,7 @@ class KeyEncoder:
             name = join_key.name.encode()
             prefix += struct.pack("<I", _TYPE_NUMBERS["STRING"])
             prefix += (struct.pack("<I", len(name)) if version > 2 else b"") + name
-        self._prefix = prefix
+        self._prefix = prefix + self.join_keys[0].head
         self._suffix = project.encode()
 
     def encode(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
@@ -117,7 +116,13 @@ class KeyEncoder:
         prefix, suffix = self._prefix, self._suffix
         if len(columns) == 1:
             return [prefix + value + suffix for value in columns[0]]
-        return [b"%s%s%s" % (prefix, b"".join(values), suffix) for values in zip(*columns, strict=True)]
+        heads = [b"", *(join_key.head for join_key in self.join_keys[1:])]
+        parts = [[head + value for value in column] for head, column in zip(heads, columns, strict=True)]
+        return [b"%s%s%s" % (prefix, b"".join(values), suffix) for values in zip(*parts, strict=True)]
+
+
+def _with_length(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
 
 
 def shorten(text: str) -> str:

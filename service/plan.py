@@ -1,6 +1,7 @@
 """Compiling the shape of a request (which features, which columns) into a plan that a request only runs. No I/O."""
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,22 +32,28 @@ class Shape:
     view_metadata: bool = False
 
 
-class FeatureRead(NamedTuple):
-    """A feature: where its value stands in a reply, how it is read, at which places of the answer it is wanted."""
+class FeatureReads(NamedTuple):
+    """The features of a group that one codec reads, whichever view they belong to.
 
-    field: int
+    `fields` says where their values stand in a reply, `owners` which of the group's views each belongs to; `owned` counts
+    them, as (view, number). `places` pairs an index into `fields` with a position in the answer. `names` are for messages.
+    """
+
     codec: ColumnCodec
-    positions: tuple[int, ...]
+    fields: tuple[int, ...]
+    names: tuple[str, ...]
+    owners: tuple[int, ...]
+    owned: tuple[tuple[int, int], ...]
+    places: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ViewRead:
-    """The features of one view. `ttl` in nanoseconds, 0 is forever."""
+    """A view of a group: where its event time stands in a reply, and its ttl in nanoseconds (0 is forever)."""
 
     name: str
-    timestamp_index: int
+    timestamp_field: int
     ttl: int
-    features: tuple[FeatureRead, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class Group:
     inputs: tuple[int, ...]
     read: HashRead
     views: tuple[ViewRead, ...]
+    features: tuple[FeatureReads, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ def compile_plan(catalog: Catalog, shape: Shape) -> ReadPlan:
     else:
         selections = select_features(catalog, shape.features or ())
     check_collisions(selections, shape.full_names)
-    columns = Columns(shape.columns)
+    columns = Columns(shape.columns, catalog.definition.entities.values())
     members: dict[tuple[tuple[str, str, str], ...], list[tuple[int, Selection]]] = {}
     for position, selection in enumerate(selections):
         members.setdefault(columns.group_of(selection), []).append((position, selection))
@@ -112,34 +120,52 @@ def _group(
     join_keys = [JoinKey(name, value_type) for _, name, value_type in key] or [JoinKey(DUMMY_JOIN_KEY, "STRING")]
     encoder = KeyEncoder(join_keys, catalog.project, catalog.definition.entity_key_version)
     by_name = {name: columns.join_keys.index((column, name, value_type)) for column, name, value_type in key}
-    fields: dict[bytes, int] = {}
-    views: dict[tuple[str, int], dict[str, list[int]]] = {}
-    definitions: dict[tuple[str, int], ViewDefinition] = {}
-    for position, selection in selected:
-        view = selection.view
-        identity = (view.store_name, view.ttl_nanoseconds)
-        definitions[identity] = view
-        views.setdefault(identity, {}).setdefault(selection.feature.name, []).append(offset + position)
-    reads = tuple(_view(definitions[identity], wanted, fields) for identity, wanted in views.items())
     inputs = tuple(by_name[join_key.name] for join_key in encoder.join_keys) if key else ()
-    return Group(encoder, inputs, HashRead(list(fields)), reads)
+    fields = _Fields()
+    for position, selection in selected:
+        fields.add(selection, offset + position)
+    return Group(encoder, inputs, HashRead(list(fields.indexes)), tuple(fields.views), fields.features())
 
 
-def _view(view: ViewDefinition, wanted: dict[str, list[int]], fields: dict[bytes, int]) -> ViewRead:
-    types = {feature.name: feature.value_type for feature in view.features}
-    return ViewRead(
-        name=view.name,
-        timestamp_index=fields.setdefault(f"_ts:{view.store_name}".encode(), len(fields)),
-        ttl=view.ttl_nanoseconds,
-        features=tuple(
-            FeatureRead(
-                field=fields.setdefault(hash_field(view.store_name, name), len(fields)),
-                codec=codec_for(types[name]),
-                positions=tuple(positions),
-            )
-            for name, positions in wanted.items()
-        ),
-    )
+class _Fields:
+    """Lays out the fields that a group reads of each hash: every feature once, however often it is asked for."""
+
+    def __init__(self) -> None:
+        self.indexes: dict[bytes, int] = {}
+        self.views: list[ViewRead] = []
+        self._view_of: dict[tuple[str, int], int] = {}
+        # By codec, by field, owner and name: the positions at which it is wanted.
+        self._wanted: dict[int, tuple[ColumnCodec, dict[tuple[int, int, str], list[int]]]] = {}
+
+    def add(self, selection: Selection, position: int) -> None:
+        """Read a feature and put it at `position` of the answer."""
+        view, feature = selection.view, selection.feature
+        owner = self._view(view)
+        field = self._field(hash_field(view.store_name, feature.name))
+        codec = codec_for(feature.value_type)
+        _, wanted = self._wanted.setdefault(id(codec), (codec, {}))
+        wanted.setdefault((field, owner, f"{view.name}:{feature.name}"), []).append(position)
+
+    def _view(self, view: ViewDefinition) -> int:
+        identity = (view.store_name, view.ttl_nanoseconds)
+        if identity not in self._view_of:
+            self._view_of[identity] = len(self.views)
+            timestamp = self._field(f"_ts:{view.store_name}".encode())
+            self.views.append(ViewRead(view.name, timestamp, view.ttl_nanoseconds))
+        return self._view_of[identity]
+
+    def _field(self, name: bytes) -> int:
+        return self.indexes.setdefault(name, len(self.indexes))
+
+    def features(self) -> tuple[FeatureReads, ...]:
+        """What was added, by codec."""
+        found = []
+        for codec, wanted in self._wanted.values():
+            fields, owners, names = zip(*wanted, strict=True)
+            places = [(index, position) for index, positions in enumerate(wanted.values()) for position in positions]
+            owned = tuple(Counter(owners).items())
+            found.append(FeatureReads(codec, fields, names, owners, owned, tuple(places)))
+        return tuple(found)
 
 
 def hash_field(store_name: str, feature: str) -> bytes:

@@ -4,17 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from service.errors import InvalidRequest, Problem, RequestTooLarge
-from service.keys import DUMMY_VALUE, shorten
+from service.errors import InvalidRequest, Problem, RequestTooLarge, UnreadableValue
+from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey, shorten
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
 from service.store import HashRow, RedisStore
-from service.vectors import Vector, VectorBuilder, concatenate, to_json
+from service.vectors import UNREADABLE, Vector, VectorBuilder, concatenate, find_unreadable, to_json
 
 # Entities decoded in one go (about 2 ms of 12 features). A larger request lets others through between its parts.
 ROWS_AT_ONCE = 512
 
-_DUMMY_KEY = b"\x02\x00\x00\x00\x00\x00\x00\x00" + DUMMY_VALUE.encode()
+# The id of views without an entity, as JoinKey.encode gives it.
+_DUMMY_ID = JoinKey(DUMMY_JOIN_KEY, "STRING").encode([DUMMY_VALUE], DUMMY_JOIN_KEY)
 
 
 class Reader:
@@ -73,8 +74,14 @@ class Reader:
         answer: list[Any] = [None] * (offset + plan.features)
         for group, column, unique, rows in zip(plan.groups, keys, wanted, replies, strict=True):
             columns = list(zip(*_spread(rows, unique, column), strict=True))
-            for view in group.views:
-                self._vectors.fill(view, columns, now, answer)
+            try:
+                self._vectors.fill(group, columns, now, answer)
+            except UNREADABLE as error:
+                found = find_unreadable(group, columns)
+                if found is None:
+                    raise
+                row, name = found
+                raise UnreadableValue(f"Redis key {column[row]!r}: {name} can't be read: {error}") from error
         self._encode_seconds.observe(time.perf_counter() - fetched)
         return answer[offset:]
 
@@ -111,7 +118,7 @@ def _ragged(entities: Mapping[str, Sequence[Any]]) -> Iterator[Problem]:
 
 def _keys(group: Group, encoded: Sequence[list[bytes]], rows: int) -> list[bytes]:
     if not group.inputs:
-        return group.encoder.encode([[_DUMMY_KEY] * rows])
+        return group.encoder.encode([_DUMMY_ID * rows])
     return group.encoder.encode([encoded[index] for index in group.inputs])
 
 

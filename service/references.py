@@ -45,7 +45,7 @@ def select_service(catalog: Catalog, name: str) -> list[Selection]:
     service = catalog.service(name)
     if service is None:
         hint = _did_you_mean(name, list(catalog.definition.services))
-        message = f"Feature service {name} does not exist in project {catalog.project}.{hint}"
+        message = f"Feature service {shorten(name)} does not exist in project {catalog.project}.{hint}"
         raise UnknownName.because(message, "feature_service")
     finder = _Finder(catalog)
     selections = [found for projection in service.projections for found in finder.find_projection(projection)]
@@ -54,12 +54,11 @@ def select_service(catalog: Catalog, name: str) -> list[Selection]:
 
 def check_collisions(selections: Sequence[Selection], full: bool) -> None:
     """Raise FeatureNameCollision, in Feast's words, when two different features would get one name."""
-    sources: dict[str, tuple[str, str]] = {}
+    sources: dict[str, Selection] = {}
     collisions: list[str] = []
     for selection in selections:
         name = selection.output_name(full)
-        source = (selection.view_label, selection.feature.name)
-        if sources.setdefault(name, source) != source and name not in collisions:
+        if sources.setdefault(name, selection) != selection and name not in collisions:
             collisions.append(name)
     if not collisions:
         return
@@ -130,7 +129,7 @@ class _Finder:
         catalog = self._catalog
         if version is not None and not catalog.definition.versioning:
             message = (
-                f"Version-qualified ref '{name}@v{version}' not supported: online versioning is disabled. Set "
+                f"Version-qualified ref '{shorten(name)}@v{version}' not supported: online versioning is disabled. Set "
                 "'enable_online_feature_view_versioning: true' under 'registry' in feature_store.yaml."
             )
             self._invalid.append(Problem(message, field))
@@ -150,7 +149,7 @@ class _Finder:
             message = f"Version v{version} of feature view {name} does not exist in project {catalog.project}."
             return f"{message} There are {', '.join(known)}." if known else message
         names = [view for view in catalog.definition.views if "@" not in view]
-        return f"Feature view {name} does not exist in project {catalog.project}.{_did_you_mean(name, names)}"
+        return f"Feature view {shorten(name)} does not exist in project {catalog.project}.{_did_you_mean(name, names)}"
 
     def _find_feature(
         self, view: ViewDefinition, name: str, label: str, view_name: str, mapping: dict[str, str], field: str
@@ -158,7 +157,7 @@ class _Finder:
         feature = next((feature for feature in view.features if feature.name == name), None)
         if feature is None:
             names = [feature.name for feature in view.features]
-            message = f"Feature view {label} has no feature {name}.{_did_you_mean(name, names)}"
+            message = f"Feature view {label} has no feature {shorten(name)}.{_did_you_mean(name, names)}"
             self._unknown.append(Problem(message, field))
             return None
         return Selection(view, feature, label, view_name, mapping)

@@ -3,10 +3,15 @@
 What Feast configures (registry, online store, auth) stays in feature_store.yaml. Each setting has a line in docs/settings.md.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _milliseconds(default: float, description: str) -> Any:
+    """A span of time, up to a minute."""
+    return Field(default, gt=0, le=60_000, allow_inf_nan=False, description=description)
 
 
 class Settings(BaseSettings):
@@ -14,9 +19,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FEATURE_SERVICE_", extra="ignore", frozen=True)
 
-    read_deadline_ms: float = Field(250.0, gt=0, description="How long one read may wait for Redis.")
+    read_deadline_ms: float = Field(
+        250.0, gt=0, le=60_000, allow_inf_nan=False, description="How long one read may wait for Redis."
+    )
     redis_connections: int = Field(2, ge=1, le=64, description="Pipelined connections to Redis for each worker.")
-    redis_connect_timeout_ms: float = Field(500.0, gt=0, description="How long one attempt to connect may take.")
+    redis_connect_timeout_ms: float = _milliseconds(500.0, "How long one attempt to connect may take.")
     max_entities: int = Field(10_000, ge=1, description="Entities in one request.")
     max_features: int = Field(5_000, ge=1, description="Features in one request.")
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Bytes in one request body.")

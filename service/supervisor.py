@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 BACKLOG = 2048
 # A process that dies sooner than this after its start is restarted more and more slowly.
 SETTLED_SECONDS = 5.0
+FIRST_RESTART_SECONDS = 0.1
 LONGEST_RESTART_SECONDS = 5.0
 # What the workers may take beyond their own grace period before they are killed.
 KILL_MARGIN_SECONDS = 3.0
@@ -60,8 +61,8 @@ class Supervisor:
         self._listener = listener
         self._workers = workers
         self._grace = grace_seconds
-        self._running: dict[str, Process] = {}
         self._stop = asyncio.Event()
+        self._workers_ended = asyncio.Event()
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -71,69 +72,66 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         folder = Path(tempfile.mkdtemp(prefix="feature-service-"))
         try:
-            keepers = [asyncio.create_task(self._keep(child)) for child in self._children(folder)]
+            definitions, workers = self._children(folder)
+            reading = asyncio.create_task(self._keep(definitions, self._workers_ended))
+            working = [asyncio.create_task(self._keep(worker, self._stop)) for worker in workers]
             await self._stop.wait()
             self._listener.close()
-            await self._end("worker")
-            await self._end("definitions")
-            await asyncio.gather(*keepers)
+            await asyncio.gather(*working)
+            self._workers_ended.set()
+            await reading
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return self._exit_code
 
-    def _children(self, folder: Path) -> list[Child]:
-        definitions, metrics = str(folder / "definitions.sock"), str(folder / "metrics")
-        reader = ("-m", "service.catalog.process", "--repo", str(self._repo), "--socket", definitions, "--metrics", metrics)
+    def _children(self, folder: Path) -> tuple[Child, list[Child]]:
+        socket_path, metrics = str(folder / "definitions.sock"), str(folder / "metrics")
+        reader = ("-m", "service.catalog.process", "--repo", str(self._repo), "--socket", socket_path, "--metrics", metrics)
         listen = str(self._listener.fileno())
-        worker = ("-m", "service.worker", "--listen", listen, "--definitions", definitions, "--metrics", metrics)
+        worker = ("-m", "service.worker", "--listen", listen, "--definitions", socket_path, "--metrics", metrics)
         workers = [Child(f"worker {number}", worker, self._listener) for number in range(1, self._workers + 1)]
-        return [Child("definitions", reader), *workers]
+        return Child("definitions", reader), workers
 
-    async def _keep(self, child: Child) -> None:
-        """Keep one process running."""
+    async def _keep(self, child: Child, stop: asyncio.Event) -> None:
+        """Keep one process running until `stop`, then end it."""
         delay = 0.0
-        while not self._stop.is_set():
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
             started = time.monotonic()
             process = await self._start(child)
-            code = await process.wait()
-            del self._running[child.name]
-            if self._stop.is_set():
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await self._end(child, process, ended)
                 return
-            if code == EX_CONFIG:
-                self._exit_code = code
+            if process.returncode == EX_CONFIG:
+                self._exit_code = EX_CONFIG
                 self._stop.set()
                 return
+            if stop.is_set():
+                return
             settled = time.monotonic() - started > SETTLED_SECONDS
-            delay = 0.0 if settled else min(LONGEST_RESTART_SECONDS, delay * 2 or 0.1)
-            logger.error("The %s process ended with code %s; another is started.", child.name, code)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), delay)
+            delay = 0.0 if settled else min(LONGEST_RESTART_SECONDS, delay * 2 or FIRST_RESTART_SECONDS)
+            logger.error("The %s process ended with code %s; another is started.", child.name, process.returncode)
+            await asyncio.wait((stopping,), timeout=delay)
 
     async def _start(self, child: Child) -> Process:
         # A session of its own, so that Ctrl-C reaches the supervisor alone and the workers end in order. Its stdin is a
         # pipe that nobody writes to: it ends when the supervisor dies (service.lifeline).
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *child.arguments,
             stdin=PIPE,
             pass_fds=[child.listener.fileno()] if child.listener else [],
             start_new_session=True,
         )
-        self._running[child.name] = process
-        return process
 
-    async def _end(self, prefix: str) -> None:
-        """Ask the processes of one kind to end, and kill those that don't within the grace period."""
-        processes = [process for name, process in self._running.items() if name.startswith(prefix)]
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-        waiting = [asyncio.create_task(process.wait()) for process in processes]
-        if not waiting:
-            return
-        _, late = await asyncio.wait(waiting, timeout=self._grace + KILL_MARGIN_SECONDS)
-        for process, task in zip(processes, waiting, strict=True):
-            if task in late:
-                logger.error("Process %d didn't end in time and is killed.", process.pid)
-                process.kill()
-                await task
+    async def _end(self, child: Child, process: Process, ended: "asyncio.Task[int]") -> None:
+        """Ask a process to end, and kill it if it hasn't within the grace period."""
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait((ended,), timeout=self._grace + KILL_MARGIN_SECONDS)
+        if not ended.done():
+            logger.error("The %s process (%d) didn't end in time and is killed.", child.name, process.pid)
+            process.kill()
+            await ended

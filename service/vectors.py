@@ -1,6 +1,6 @@
 """Replies of the store to the vectors of the answer: values, statuses and event times, a column at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -8,13 +8,16 @@ import orjson
 from service.codec import timestamps
 from service.codec.values import RawColumn
 from service.metrics import Metrics
-from service.plan import ViewRead
+from service.plan import Group, ViewRead
 
 PRESENT = "PRESENT"
 NULL_VALUE = "NULL_VALUE"
 NOT_FOUND = "NOT_FOUND"
 OUTSIDE_MAX_AGE = "OUTSIDE_MAX_AGE"
 STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
+
+# What reading raises for bytes that Feast didn't write: cut short, not UTF-8, a time beyond the year 9999.
+UNREADABLE = (ValueError, IndexError, OverflowError)
 
 _PRESENT_ITEM = b'"PRESENT",'
 
@@ -82,33 +85,35 @@ class VectorBuilder:
         rows = len(values)
         return orjson.dumps(values), self.present(rows), timestamps.epochs_json(rows)
 
-    def fill(self, view: ViewRead, columns: Sequence[RawColumn], now: int, answer: list[Any]) -> None:
-        """Put the vectors of one view where they belong in `answer`. Hot."""
-        cells = self._status_cells.get(view.name) or self._cells_of(view.name)
-        times = columns[view.timestamp_index]
-        rows = ViewRows(view, times, now, self._keep_expired)
-        all_present = self.present(len(times))
-        whole = 0
-        for index, codec, positions in view.features:
-            values, complete = codec.decode(columns[index])
-            if complete and rows.statuses is None:
-                statuses = all_present
-                whole += 1
+    def fill(self, group: Group, columns: Sequence[RawColumn], now: int, answer: list[Any]) -> None:
+        """Put the vectors of one group where they belong in `answer`; `now` in nanoseconds. Hot."""
+        views = [ViewRows(view, columns[view.timestamp_field], now, self._keep_expired) for view in group.views]
+        cells = [self._status_cells.get(view.name) or self._cells_of(view.name) for view in group.views]
+        fresh = all(view.statuses is None for view in views)
+        length = len(columns[0])
+        all_present = self.present(length)
+        for codec, fields, _, owners, owned, places in group.features:
+            raw = [columns[field] for field in fields]
+            values, complete = codec.decode(raw)
+            if complete and fresh:
+                statuses = [all_present] * len(fields)
+                for view, number in owned:
+                    self._cells[cells[view][0]] += number * length
             else:
-                values, statuses = self._mixed(columns[index], values, complete, rows, cells)
-            vector = (codec.to_json(values), statuses, rows.event_timestamps)
-            for position in positions:
-                answer[position] = vector
-        self._cells[cells[0]] += whole * len(times)
+                statuses = [
+                    self._mix(raw[index], values, index, views[owner], cells[owner]) for index, owner in enumerate(owners)
+                ]
+            arrays = codec.to_json(values)
+            for index, position in places:
+                answer[position] = (arrays[index], statuses[index], views[owners[index]].event_timestamps)
 
-    def _mixed(
-        self, column: RawColumn, values: Sequence[Any], complete: bool, rows: ViewRows, cells: Sequence[int]
-    ) -> tuple[Sequence[Any], bytes]:
-        """Values and statuses of a column in which some rows are null, absent or expired."""
+    def _mix(self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows, cells: Sequence[int]) -> bytes:
+        """The statuses of a column in which rows may be null, absent or expired; blanks the values that aren't to be shown."""
+        values = decoded[index]
         base = rows.statuses or [PRESENT] * len(values)
         counts = rows.counts if rows.statuses else [len(values), 0, 0, 0]
-        statuses_json = None if rows.statuses is None else rows.statuses_json
-        gaps = [] if complete else [row for row, value in enumerate(values) if value is None and base[row] is PRESENT]
+        statuses_json = rows.statuses_json if rows.statuses else self.present(len(values))
+        gaps = [row for row, value in enumerate(values) if value is None and base[row] is PRESENT]
         if gaps:
             statuses, counts = base.copy(), counts.copy()
             for row in gaps:
@@ -117,12 +122,12 @@ class VectorBuilder:
                 counts[STATUSES.index(status)] += 1
             statuses_json = orjson.dumps(statuses)
         if rows.statuses and rows.blanked:
-            values = list(values)
+            blanked = decoded[index] = list(values)
             for row in rows.blanked:
-                values[row] = None
+                blanked[row] = None
         for cell, count in zip(cells, counts, strict=True):
             self._cells[cell] += count
-        return values, statuses_json or self.present(len(values))
+        return statuses_json
 
     def _cells_of(self, view: str) -> list[int]:
         cells = [self._metrics.cell("feature_values", view, status) for status in STATUSES]
@@ -131,8 +136,16 @@ class VectorBuilder:
 
 
 def to_json(vectors: Sequence[Vector]) -> bytes:
-    """The objects that stand in `results`, separated by commas. Hot."""
-    return b",".join([b'{"values":%s,"statuses":%s,"event_timestamps":%s}' % vector for vector in vectors])
+    """The objects that stand in `results`, separated by commas. Hot: most vectors share all but their values."""
+    parts: list[bytes] = []
+    statuses = times = end = b""
+    for values, vector_statuses, vector_times in vectors:
+        if vector_statuses is not statuses or vector_times is not times:
+            statuses, times = vector_statuses, vector_times
+            end = b',"statuses":%s,"event_timestamps":%s}' % (statuses, times)
+        parts += (b',{"values":', values, end)
+    parts[0] = b'{"values":'
+    return b"".join(parts)
 
 
 def concatenate(parts: Sequence[Sequence[Vector]]) -> list[Vector]:
@@ -144,3 +157,25 @@ def concatenate(parts: Sequence[Sequence[Vector]]) -> list[Vector]:
         )
         joined.append((values, statuses, times))
     return joined
+
+
+def find_unreadable(group: Group, columns: Sequence[RawColumn]) -> tuple[int, str] | None:
+    """The row and the name of the first thing in `columns` that isn't what Feast writes."""
+    for view in group.views:
+        for row, raw in enumerate(columns[view.timestamp_field]):
+            if not _is_readable(timestamps.to_texts, (raw,)):
+                return row, f"the event time of {view.name}"
+    for features in group.features:
+        for field, name in zip(features.fields, features.names, strict=True):
+            for row, raw in enumerate(columns[field]):
+                if not _is_readable(features.codec.decode, [(raw,)]):
+                    return row, name
+    return None
+
+
+def _is_readable(read: Callable[[Any], object], column: Sequence[Any]) -> bool:
+    try:
+        read(column)
+    except UNREADABLE:
+        return False
+    return True

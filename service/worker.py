@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import functools
 import signal
 import socket
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from service.app import FeatureService
-from service.http import CoalescingHttpProtocol
+from service.http import HotHttpProtocol
 from service.lifeline import hold_lifeline
 from service.logs import configure_logging
 from service.settings import Settings
@@ -31,7 +32,7 @@ def main() -> int:
     app = FeatureService(settings, arguments.definitions, arguments.metrics)
     config = uvicorn.Config(
         app,
-        http=CoalescingHttpProtocol,
+        http=functools.partial(HotHttpProtocol, app),  # type: ignore[arg-type]
         loop="uvloop",
         interface="asgi3",
         ws="none",

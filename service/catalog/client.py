@@ -30,6 +30,7 @@ class CatalogClient:
         self.current: Catalog | None = None
         self.failure: str | None = None
         self.checked_at = 0.0
+        self._digest: int | None = None
         self._socket = socket
         self._metrics = metrics
         self._on_first = on_first
@@ -96,7 +97,7 @@ class CatalogClient:
         while True:
             message = await receive(reader)
             if isinstance(message, Snapshot):
-                self._swap(Catalog(decode_catalog(message.body)))
+                self._take(message.body)
                 self._checked(message.checked_at)
             elif isinstance(message, Unchanged):
                 self._checked(message.checked_at)
@@ -107,10 +108,15 @@ class CatalogClient:
                 if future is not None and not future.done():
                     future.set_result(message.reason)
 
-    def _swap(self, catalog: Catalog) -> None:
+    def _take(self, body: bytes) -> None:
+        digest = hash(body)
+        if digest == self._digest:  # from a definitions process that was restarted
+            return
+        catalog = Catalog(decode_catalog(body))
         if self.current is None:
             self._on_first(catalog)
         self.current = catalog
+        self._digest = digest
         self._metrics.count("catalog_swaps")
         logger.info("Definitions of project %s in place: %d views.", catalog.project, len(catalog.definition.views))
 

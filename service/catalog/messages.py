@@ -16,6 +16,15 @@ class Snapshot(msgspec.Struct, tag=True, frozen=True):
     checked_at: float
     body: bytes
 
+    def to_bytes(self) -> bytes:
+        """For keeping it in a file."""
+        return msgspec.msgpack.encode(self)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Snapshot":
+        """What `to_bytes` gave."""
+        return msgspec.msgpack.decode(data, type=cls)
+
 
 class Unchanged(msgspec.Struct, tag=True, frozen=True):
     """The registry was read at `checked_at` and defines what it defined before."""

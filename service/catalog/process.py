@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -24,16 +25,22 @@ logger = logging.getLogger(__name__)
 
 # sysexits.h: tells the supervisor that starting again won't help.
 EX_CONFIG = 78
+EX_TEMPFAIL = 75
 # How soon a failed reading is tried again, at most; Feast's own refresh timer stops at the first failure.
 RETRY_SECONDS = 5.0
+# How long one reading may take. A registry of 1,000 views is read in a few seconds.
+READING_SECONDS = 30.0
+# For the workers to be told, before the process ends itself.
+FAREWELL_SECONDS = 0.2
 
 
 class DefinitionsServer:
     """Reads on a timer and on demand, one reading at a time, and tells every connected worker."""
 
-    def __init__(self, reader: RegistryReader, every_seconds: float, metrics: Metrics) -> None:
-        """`every_seconds` 0 means never, as Feast's cache_ttl_seconds does."""
+    def __init__(self, reader: RegistryReader, every_seconds: float, kept: Path, metrics: Metrics) -> None:
+        """`every_seconds` 0 means never, as Feast's cache_ttl_seconds does. `kept` is where a reading outlives the process."""
         self._reader = reader
+        self._kept = kept
         self._every = every_seconds
         self._metrics = metrics
         self._body: bytes | None = None
@@ -41,6 +48,9 @@ class DefinitionsServer:
         self._failure: str | None = None
         self._workers: set[asyncio.StreamWriter] = set()
         self._reading = asyncio.Lock()
+        if kept.exists():
+            snapshot = Snapshot.parse(kept.read_bytes())
+            self._body, self._checked_at = snapshot.body, snapshot.checked_at
 
     async def run(self) -> None:
         """Read for ever."""
@@ -57,23 +67,39 @@ class DefinitionsServer:
         """One reading; gives the reason if it failed."""
         async with self._reading:
             try:
-                body = await asyncio.to_thread(self._reader.read)
+                async with asyncio.timeout(READING_SECONDS):
+                    body = await asyncio.to_thread(self._reader.read)
+            except TimeoutError:
+                self._failed(f"The registry wasn't read within {READING_SECONDS:g} s.")
+                # The driver may hang for ever, and a thread can't be ended: the supervisor starts another process.
+                await asyncio.sleep(FAREWELL_SECONDS)
+                os._exit(EX_TEMPFAIL)
             except CatalogUnavailable as error:
-                if str(error) != self._failure:
-                    logger.error("%s", error)
-                self._failure = str(error)
-                self._metrics.count("catalog_refreshes", "failure")
-                self._tell(Failed(self._failure))
+                self._failed(str(error))
                 return self._failure
-            self._checked_at = time.time()
-            self._metrics.count("catalog_refreshes", "success")
-            if self._failure is not None:
-                logger.info("The registry can be read again.")
-            self._failure = None
-            changed = body != self._body
-            self._body = body
-            self._tell(Snapshot(self._checked_at, body) if changed else Unchanged(self._checked_at))
+            self._succeeded(body)
             return None
+
+    def _failed(self, reason: str) -> None:
+        if reason != self._failure:
+            logger.error("%s", reason)
+        self._failure = reason
+        self._metrics.count("catalog_refreshes", "failure")
+        self._tell(Failed(reason))
+
+    def _succeeded(self, body: bytes) -> None:
+        if self._failure is not None:
+            logger.info("The registry can be read again.")
+        self._failure = None
+        self._checked_at = time.time()
+        self._metrics.count("catalog_refreshes", "success")
+        changed = body != self._body
+        self._body = body
+        snapshot = Snapshot(self._checked_at, body)
+        unfinished = self._kept.with_suffix(".new")
+        unfinished.write_bytes(snapshot.to_bytes())
+        unfinished.replace(self._kept)
+        self._tell(snapshot if changed else Unchanged(self._checked_at))
 
     def _tell(self, message: Message) -> None:
         framed = frame(message)
@@ -102,7 +128,7 @@ class DefinitionsServer:
 async def serve(repo: Path, socket: Path, metrics: Metrics) -> None:
     """Serve definitions on a Unix socket until SIGTERM; raises ConfigurationError."""
     config = load_config(repo)
-    server = DefinitionsServer(RegistryReader(config), config.registry.cache_ttl_seconds, metrics)
+    server = DefinitionsServer(RegistryReader(config), config.registry.cache_ttl_seconds, socket.with_suffix(".kept"), metrics)
     listener = await asyncio.start_unix_server(server.serve_worker, socket)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,12 +150,15 @@ def main() -> int:
     parser.add_argument("--metrics", type=Path, required=True)
     arguments = parser.parse_args()
     configure_logging("definitions")
-    try:
-        asyncio.run(serve(arguments.repo, arguments.socket, Metrics(arguments.metrics)))
-    except ConfigurationError as error:
-        logger.critical("%s", error)
-        return EX_CONFIG
-    return 0
+    arguments.socket.unlink(missing_ok=True)  # of a process that died
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(serve(arguments.repo, arguments.socket, Metrics(arguments.metrics)))
+        except ConfigurationError as error:
+            logger.critical("%s", error)
+            return EX_CONFIG
+        # Not by returning: a thread that reads the registry may hang in its driver, and would be waited for.
+        os._exit(0)
 
 
 if __name__ == "__main__":

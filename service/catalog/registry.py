@@ -7,19 +7,22 @@ the time that a large registry takes to be read stay out of the processes that a
 import os
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 from feast import FeatureStore, FeatureView, OnDemandFeatureView, PushSource, RepoConfig, StreamFeatureView
 from feast.errors import ProjectObjectNotFoundException
 from feast.feature_view import DUMMY_ENTITY_NAME, FeatureViewState
 from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.infra.online_stores.redis import RedisOnlineStoreConfig, RedisType
 from feast.infra.registry.registry import Registry
+from feast.infra.registry.sql import SqlRegistryConfig
 from feast.permissions.auth_model import NoAuthConfig
-from feast.repo_config import FeastConfigError, load_repo_config
+from feast.repo_config import load_repo_config
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from service.catalog import definitions
 from service.errors import CatalogUnavailable, ConfigurationError
@@ -27,6 +30,8 @@ from service.keys import SUPPORTED_VERSIONS
 from service.store import parse_address
 
 DEFAULT_FILE = "feature_store.yaml"
+# Longer ones reach back before any event time that matters, and beyond what 64 bits of nanoseconds hold.
+LONGEST_TTL = timedelta(days=100 * 365)
 
 
 def load_config(repo: Path) -> RepoConfig:
@@ -42,11 +47,11 @@ def load_config(repo: Path) -> RepoConfig:
         raise ConfigurationError(f"{path} uses environment variables that aren't set: {', '.join(unset)}.")
     try:
         config = load_repo_config(path.parent, path)
-        _check(config)
-    except FeastConfigError as error:
-        raise ConfigurationError(str(error)) from error
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"{path} isn't a Feast configuration: {error}") from error
+        # Feast looks at these sections when they are first used.
+        _ = (config.registry, config.offline_store, config.online_store)
+    except Exception as error:  # Feast's, pydantic's, yaml's, the import machinery's
+        raise ConfigurationError(f"{path} isn't a Feast configuration: {type(error).__name__}: {error}") from error
+    _check(config)
     return config
 
 
@@ -85,9 +90,15 @@ class RegistryReader:
     def __init__(self, config: RepoConfig) -> None:
         self._config = config
         self._store = FeatureStore(config=config)
-        if hasattr(config.registry, "schema_mode"):
+        self._file: Path | None = None
+        if isinstance(config.registry, SqlRegistryConfig):
             # A reader has no business creating tables in a database that `feast apply` hasn't seen.
             config.registry.schema_mode = "verify"
+            url = make_url(config.registry.path)
+            if url.get_backend_name() == "sqlite" and url.database:
+                # An open connection would go on reading a file that was replaced, and a new one makes a missing file.
+                config.registry.sqlalchemy_config_kwargs = {**config.registry.sqlalchemy_config_kwargs, "poolclass": NullPool}
+                self._file = Path(url.database)
 
     @property
     def project(self) -> str:
@@ -99,6 +110,8 @@ class RegistryReader:
 
         Raises CatalogUnavailable when the registry can't be read or doesn't have the project.
         """
+        if self._file is not None and not self._file.exists():
+            raise CatalogUnavailable(f"The registry's file {self._file} isn't there: run feast apply first.")
         try:
             registry = self._store.registry
             # A file is read once and listed from memory; a database is asked for each list.
@@ -162,9 +175,9 @@ def _encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning:
         features=[_feature(field) for field in view.features],
         entities=_entities(view, entities),
         store_name=compute_versioned_name(view, versioning),
-        ttl_nanoseconds=0 if ttl is None else (ttl.days * 86_400 + ttl.seconds) * 1_000_000_000 + ttl.microseconds * 1000,
+        ttl_nanoseconds=0 if ttl is None else min(ttl, LONGEST_TTL) // timedelta(microseconds=1) * 1000,
         version=getattr(view, "current_version_number", None) or 0,
-        unservable=_unservable(view, bool(getattr(registry, "serve_features_while_materializing", False))),
+        unservable=_unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False))),
         description=view.description,
         owner=view.owner,
         tags=dict(view.tags),
@@ -194,7 +207,10 @@ def _entities(view: Any, entities: dict[str, Any]) -> list[definitions.EntityDef
     ]
 
 
-def _unservable(view: Any, while_materializing: bool) -> str:
+def _unservable(view: Any, entities: dict[str, Any], while_materializing: bool) -> str:
+    lost = [name for name in getattr(view, "entities", None) or [] if name not in entities and name != DUMMY_ENTITY_NAME]
+    if lost and not isinstance(view, OnDemandFeatureView):
+        return f"Feature view {view.name} has an entity that the registry doesn't have: {', '.join(lost)}."
     if not getattr(view, "enabled", True):
         return f"Feature view {view.name} is disabled. Enable it with `feast feature-views enable {view.name}`."
     state = getattr(view, "state", None)

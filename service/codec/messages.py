@@ -16,6 +16,8 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from google.protobuf.message import DecodeError
+
 from service.errors import ConfigurationError
 
 # feast/type_map.py, NULL_TIMESTAMP_INT_VALUE: what Feast stores for NaT inside a message.
@@ -44,9 +46,14 @@ def value_module() -> ModuleType:
 def parse_value(raw: bytes) -> Any:
     """A serialized Value as what its JSON answer holds, None for null. Floats stay floats, NaN included.
 
+    Raises ValueError when it isn't a Value.
+
     Bytes become base64, timestamps seconds since the epoch, sets and lists lists, maps and structs objects.
     """
-    value = value_module().Value.FromString(raw)
+    try:
+        value = value_module().Value.FromString(raw)
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
     return _native(value)
 
 

@@ -7,6 +7,7 @@ hand, several times faster than protobuf does; everything else goes through `ser
 import math
 import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import orjson
@@ -23,17 +24,17 @@ UNPACK_ROWS = 128
 
 
 class ColumnCodec(Protocol):
-    """How one Feast type is read, a column at a time."""
+    """How one Feast type is read: all the columns of that type at once, since a call costs more than a short column."""
 
-    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
-        """The values, None for null and absent ones, and whether there are none of these. Hot."""
+    def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
+        """The values of each column, None for null and absent ones, and whether there are none of these. Hot."""
 
-    def to_json(self, values: Sequence[Any]) -> bytes:
-        """The JSON array of values that `decode` gave. Hot."""
+    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+        """The JSON array of each column of values that `decode` gave. Hot."""
 
 
 class FloatCodec:
-    """FLOAT and DOUBLE: a fixed-size payload, so that a whole column is one unpacking."""
+    """FLOAT and DOUBLE: a fixed-size payload, so that any number of rows is one unpacking."""
 
     def __init__(self, tag: int, letter: str) -> None:
         self._tag = bytes([tag])
@@ -41,20 +42,24 @@ class FloatCodec:
         self._zero = self._tag + bytes(self._size - 1)
         self._unpackers = [struct.Struct("<" + f"x{letter}" * rows) for rows in range(UNPACK_ROWS + 1)]
 
-    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
-        """One join and one unpacking for each 128 rows; about 50 ns a row more when some are null."""
+    def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
+        """One join, and one unpacking for each 128 rows; about 80 ns a row more when some are null."""
+        rows = len(columns[0])
+        total = rows * len(columns)
         try:
-            values = self._unpack(b"".join(column), len(column))  # type: ignore[arg-type]
+            values = self._unpack(b"".join(chain.from_iterable(columns)), total)  # type: ignore[arg-type]
         except TypeError:  # an absent value
             values = None
-        if values is not None:
-            return values, True
+        if values is None:
+            return [self._decode_each(column) for column in columns], False
+        return [values[start : start + rows] for start in range(0, total, rows)], True
+
+    def _decode_each(self, column: RawColumn) -> Sequence[Any]:
         zero = self._zero
         values = self._unpack(b"".join([raw or zero for raw in column]), len(column))
         if values is None:  # another type than the schema says now, or explicit nulls
-            each = [parse_value(raw) if raw else None for raw in column]
-            return each, None not in each
-        return [value if raw else None for value, raw in zip(values, column, strict=True)], False
+            return [parse_value(raw) if raw else None for raw in column]
+        return [value if raw else None for value, raw in zip(values, column, strict=True)]
 
     def _unpack(self, joined: bytes, rows: int) -> Sequence[float] | None:
         """None unless every row is a value of this type.
@@ -73,16 +78,14 @@ class FloatCodec:
             values += self._unpackers[count].unpack_from(joined, start * size)
         return values
 
-    def to_json(self, values: Sequence[Any]) -> bytes:
+    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """NaN and infinities become strings, as in protobuf's JSON; their sum finds them."""
         try:
-            total = sum(values)
-        except TypeError:  # nulls
-            try:
-                total = sum(filter(None, values))
-            except TypeError:  # values of another type
-                return orjson.dumps(jsonable(values))
-        return orjson.dumps(values if math.isfinite(total) else jsonable(values))
+            if math.isfinite(sum(map(sum, columns))):
+                return list(map(orjson.dumps, columns))
+        except TypeError:  # nulls, or values of another type
+            return [orjson.dumps(jsonable(column)) for column in columns]
+        return [orjson.dumps(jsonable(column)) for column in columns]
 
 
 class ScalarCodec(dict[bytes | None, Any]):
@@ -112,32 +115,39 @@ class ScalarCodec(dict[bytes | None, Any]):
         if raw[0] != self._tag:  # another type than the schema says now, or an explicit null
             return jsonable(parse_value(raw))
         if self._text:
-            _, start = read_varint(raw, 1)
+            length, start = read_varint(raw, 1)
+            if len(raw) != start + length:
+                raise ValueError(f"A string of {length} bytes has {len(raw) - start}.")
             return raw[start:].decode()
         number, _ = read_varint(raw, 1)
         return bool(number) if self._bool else to_signed(number)
 
-    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+    def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
         """One dictionary look-up a row."""
-        values = list(map(self.__getitem__, column))
-        return values, all(column) and not (self._explicit_nulls and None in values)
+        get = self.__getitem__
+        decoded: list[Sequence[Any]] = [list(map(get, column)) for column in columns]
+        return decoded, all(map(all, columns)) and not (self._explicit_nulls and any(map(_has_null, decoded)))
 
-    def to_json(self, values: Sequence[Any]) -> bytes:
+    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """Plain JSON."""
-        return orjson.dumps(values)
+        return list(map(orjson.dumps, columns))
 
 
 class MessageCodec:
     """Everything else, through protobuf."""
 
-    def decode(self, column: RawColumn) -> tuple[Sequence[Any], bool]:
+    def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
         """One protobuf message a row."""
-        values = [parse_value(raw) if raw else None for raw in column]
-        return values, None not in values
+        decoded: list[Sequence[Any]] = [[parse_value(raw) if raw else None for raw in column] for column in columns]
+        return decoded, not any(map(_has_null, decoded))
 
-    def to_json(self, values: Sequence[Any]) -> bytes:
+    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """JSON with NaN and infinities as strings, at any depth."""
-        return orjson.dumps(jsonable(values))
+        return [orjson.dumps(jsonable(column)) for column in columns]
+
+
+def _has_null(values: Sequence[Any]) -> bool:
+    return None in values
 
 
 def jsonable(value: Any) -> Any:

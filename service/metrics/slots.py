@@ -17,6 +17,8 @@ from service.metrics.definitions import DEFINITIONS
 from service.metrics.page import CELLS, read_names, render
 
 MAX_SLOTS = 256
+# Kept for the series that take what no longer fits: one of each metric.
+RESERVED_CELLS = 1024
 
 
 class Histogram:
@@ -54,6 +56,9 @@ class Metrics:
 
     def _resume(self) -> None:
         """Go on from what the slot's last holder counted; its gauges are no longer true."""
+        # It may have been killed in the middle of a line.
+        self._names.seek(0)
+        self._names.truncate(self._names.read().rfind(b"\n") + 1)
         for index, key in read_names(Path(self._names.name)):
             definition = DEFINITIONS[key[0]]
             self._indexes[key] = index
@@ -67,8 +72,9 @@ class Metrics:
         index = self._indexes.get(key)
         if index is None:
             width = DEFINITIONS[name].cells
-            if self._next + width > CELLS - 64 and labels:
-                return self.cell(name, *("(other)" for _ in labels))
+            others = ("(other)",) * len(labels)
+            if self._next + width > CELLS - RESERVED_CELLS and labels != others:
+                return self.cell(name, *others)
             index = self._indexes[key] = self._next
             self._next += width
             self._names.seek(0, os.SEEK_END)

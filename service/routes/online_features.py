@@ -45,41 +45,42 @@ class OnlineFeatures:
         self._parse_seconds = metrics.histogram("read_phase_seconds", "parse")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Hot."""
-        started = time.perf_counter()
+        """ASGI: bodies of any size, however they come."""
         try:
-            body = await read_body(receive, self._max_body)
-            answer = await self.answer(body)
+            answer = await self.answer(await read_body(receive, self._max_body))
         except ClientGone:
             return
         except RequestTooLarge as error:  # the rest of the body is still on its way: don't wait for it
             refusal = self._problems.answer(error)
+            self._metrics.count("requests", PATH, str(refusal.status))
             answer = Answer(refusal.status, refusal.body, refusal.content_type, ((b"connection", b"close"),))
+        await send_answer(send, answer)
+
+    async def answer(self, body: bytes) -> Answer:
+        """The answer to a body, whatever it is; never raises. Hot."""
+        started = time.perf_counter()
+        if self._in_flight >= self._max_in_flight:
+            self._metrics.count("requests_shed")
+            answer = self._problems.answer(Overloaded(f"{self._in_flight} requests are being answered already."))
+        else:
+            self._in_flight += 1
+            self._cells[self._in_flight_cell] += 1
+            try:
+                request = parse_body(body)
+                plan = self._plan(request, body)
+                self._parse_seconds.observe(time.perf_counter() - started)
+                answer = Answer(200, await self._reader.read(plan, request.entities))
+            except Exception as error:
+                answer = self._problems.answer(error)
+            finally:
+                self._in_flight -= 1
+                self._cells[self._in_flight_cell] -= 1
         cell = self._status_cells.get(answer.status)
         if cell is None:
             cell = self._status_cells[answer.status] = self._metrics.cell("requests", PATH, str(answer.status))
         self._cells[cell] += 1
         self._seconds.observe(time.perf_counter() - started)
-        await send_answer(send, answer)
-
-    async def answer(self, body: bytes) -> Answer:
-        """The answer to a body, whatever it is. Hot."""
-        if self._in_flight >= self._max_in_flight:
-            self._metrics.count("requests_shed")
-            return self._problems.answer(Overloaded(f"{self._in_flight} requests are being answered already."))
-        self._in_flight += 1
-        self._cells[self._in_flight_cell] += 1
-        try:
-            started = time.perf_counter()
-            request = parse_body(body)
-            plan = self._plan(request, body)
-            self._parse_seconds.observe(time.perf_counter() - started)
-            return Answer(200, await self._reader.read(plan, request.entities))
-        except Exception as error:
-            return self._problems.answer(error)
-        finally:
-            self._in_flight -= 1
-            self._cells[self._in_flight_cell] -= 1
+        return answer
 
     def _plan(self, request: OnlineFeaturesBody, body: bytes) -> ReadPlan:
         """The plan of a request's shape, compiled on its first appearance. Hot on a hit."""

@@ -42,6 +42,7 @@ _KINDS: tuple[tuple[type[FeatureServiceError], _Kind], ...] = (
     (errors.RequestTooLarge, _Kind(413, "too-large", "The request is too large")),
     (errors.FeatureNameCollision, _Kind(422, "name-collision", "Features collide", "FeatureNameCollisionError")),
     (errors.InvalidRequest, _Kind(422, "invalid-request", "The request is invalid")),
+    (errors.UnreadableValue, _Kind(500, "unreadable-value", "What is stored can't be read")),
     (errors.NotSupported, _Kind(501, "not-supported", "Not supported")),
     (errors.Overloaded, _Kind(503, "overloaded", "The server is overloaded")),
     (errors.CatalogUnavailable, _Kind(503, "no-definitions", "The definitions aren't available")),
@@ -67,6 +68,8 @@ class ProblemAnswers:
             number = uuid.uuid4().hex
             logger.error("Error %s", number, exc_info=error)
             return self._make(kind, f"The server made an error. Its log has it under {number}.", [], ())
+        if kind.status == 500:
+            logger.error("%s", error)
         problems: list[dict[str, object]] = [
             {"field": problem.field, "row": problem.row, "message": problem.message}
             for problem in (error.problems if isinstance(error, InvalidRequest) else ())

@@ -75,7 +75,7 @@ def parse_address(connection_string: str) -> RedisAddress:
     Feast's form is `host:port,db=0,ssl=true,password=...` (feast/infra/online_stores/redis.py);
     the URL forms are redis://, rediss:// and unix://, as redis-py reads them.
     """
-    if "://" in connection_string:
+    if "://" in connection_string.partition(",")[0]:
         return _parse_url(connection_string)
     return _parse_feast(connection_string)
 
@@ -86,7 +86,7 @@ def _parse_feast(text: str) -> RedisAddress:
     for part in text.split(","):
         name, equals, value = part.partition("=")
         if equals:
-            options[name.strip()] = _unquote_json(value)
+            options[name.strip()] = _unquote_json(value.strip())
         elif part.strip():
             nodes.append(part.strip())
     if len(nodes) > 1:
@@ -131,7 +131,7 @@ def _build(host: str, port: int, options: dict[str, str]) -> RedisAddress:
             f"Known are {', '.join(sorted(known))}."
         )
     db = options.get("db", "0")
-    if not db.isdigit():
+    if not (db.isascii() and db.isdecimal()):
         raise ConfigurationError(f"The Redis db index is a number from 0, not {db!r}.")
     return RedisAddress(
         host=host,
@@ -161,7 +161,7 @@ def _split_host(node: str) -> tuple[str, int]:
     host, colon, port = node.rpartition(":")
     if not colon:
         return node, DEFAULT_PORT
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
         raise ConfigurationError(f"The Redis port in {node!r} isn't a number from 1 to 65535.")
     return host.strip("[]") or "localhost", int(port)
 

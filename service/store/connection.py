@@ -149,12 +149,12 @@ async def connect(address: RedisAddress, within: float) -> Connection:
     except TimeoutError as error:
         connection.close("Connecting took too long.")
         raise StoreUnavailable(f"Redis at {address} didn't accept the connection within {within:g} s.") from error
-    except OSError as error:
-        connection.close("Connecting failed.")
-        raise StoreUnavailable(f"Redis at {address} can't be reached: {error}") from error
-    except BaseException:
+    except StoreUnavailable:
         connection.close("Connecting failed.")
         raise
+    except Exception as error:  # the network's, TLS's, a host name that isn't one
+        connection.close("Connecting failed.")
+        raise StoreUnavailable(f"Redis at {address} can't be reached: {error}") from error
     return connection
 
 

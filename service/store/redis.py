@@ -5,11 +5,11 @@ import itertools
 import logging
 import random
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import hiredis
 
-from service.errors import StoreUnavailable
+from service.errors import StoreUnavailable, UnreadableValue
 from service.store.address import RedisAddress
 from service.store.command import HashRead, encode_command
 from service.store.connection import Connection, Replies, connect
@@ -79,17 +79,21 @@ class RedisStore:
         if len(reads) == 1:
             command, keys = reads[0]
             replies = await self._send(command.encode(keys), len(keys))
-            _refuse_errors(replies)
+            if hiredis.ReplyError in set(map(type, replies)):
+                _refuse(replies, keys)
             return [replies]
         written = b"".join([command.encode(keys) for command, keys in reads])
         replies = await self._send(written, sum(len(keys) for _, keys in reads))
-        _refuse_errors(replies)
+        if hiredis.ReplyError in set(map(type, replies)):
+            _refuse(replies, [key for _, keys in reads for key in keys])
         ends = itertools.accumulate(len(keys) for _, keys in reads)
         return [replies[end - len(keys) : end] for end, (_, keys) in zip(ends, reads, strict=True)]
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers within the deadline."""
-        _refuse_errors(await self._send(encode_command(b"PING"), 1))
+        replies = await self._send(encode_command(b"PING"), 1)
+        if isinstance(replies[0], hiredis.ReplyError):
+            _refuse(replies, [b"PING"])
 
     def _send(self, commands: bytes, count: int) -> "asyncio.Future[Replies]":
         connection = self._filling
@@ -141,8 +145,10 @@ class RedisStore:
             connection.close("The service is shutting down.")
 
 
-def _refuse_errors(replies: Sequence[Any]) -> None:
-    """Redis answers a command with an error while it loads its data, after a failover, and so on."""
-    if hiredis.ReplyError in set(map(type, replies)):
-        first = next(reply for reply in replies if type(reply) is hiredis.ReplyError)
-        raise StoreUnavailable(f"Redis answered with an error: {first}")
+def _refuse(replies: Sequence[Any], keys: Sequence[bytes]) -> NoReturn:
+    """Redis answers with errors while it loads its data, after a failover, and for a key that isn't a hash."""
+    for reply, key in zip(replies, keys, strict=True):
+        if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("WRONGTYPE"):
+            raise UnreadableValue(f"What Redis has under the key {key!r} isn't a hash.")
+    first = next(reply for reply in replies if isinstance(reply, hiredis.ReplyError))
+    raise StoreUnavailable(f"Redis answered with an error: {first}")
