@@ -1,6 +1,7 @@
 """The service of one worker, put together: resources, routes, and what happens from start to stop."""
 
 import contextlib
+import functools
 import gc
 import logging
 import time
@@ -16,8 +17,9 @@ from service.errors import CatalogUnavailable
 from service.metrics import Metrics
 from service.reader import Reader
 from service.routes import online_features
+from service.routes.documentation import documented, error_responses
 from service.routes.information import information_routes
-from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse, ProblemDetails
+from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse
 from service.routes.online_features import OnlineFeatures, Receive, Scope, Send
 from service.routes.problems import Answer, ProblemAnswers
 from service.settings import Settings
@@ -26,15 +28,6 @@ from service.store import RedisStore, parse_address
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = "Serves features that Feast defines and keeps in Redis."
-_ERRORS = {
-    400: "The body isn't JSON.",
-    404: "The registry has no such view, feature or feature service.",
-    413: "The body is too long, or asks for too many entities or features.",
-    422: "A field, a column or a row isn't right; `errors` says which, and what would be.",
-    500: "An error of the server; the body has the id under which its log has the trace.",
-    501: "An on-demand feature view was asked for.",
-    503: "Redis or the registry isn't available, or the server is overloaded; Retry-After says when to come again.",
-}
 
 
 class FeatureService:
@@ -85,26 +78,21 @@ class FeatureService:
 
     def _build(self) -> FastAPI:
         app = FastAPI(title="Feature service", description=DESCRIPTION, version="0.1.0", lifespan=self._lifespan)
-        app.include_router(information_routes(self.catalog, lambda: self.store, self.metrics))
+        errors = error_responses((500, 503), self.settings.error_format)
+        app.include_router(information_routes(self.catalog, lambda: self.store, self.metrics, errors))
         app.add_api_route(
             online_features.PATH,
             _documented,
             methods=["POST"],
             response_model=OnlineFeaturesResponse,
-            responses={
-                status: {
-                    "model": ProblemDetails,
-                    "description": text,
-                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-                }
-                for status, text in _ERRORS.items()
-            },
+            responses=error_responses((400, 404, 413, 422, 500, 501, 503), self.settings.error_format),
             summary="Get online features",
             tags=["features"],
         )
         app.add_exception_handler(Exception, self._on_error)
         app.add_exception_handler(HTTPException, self._on_http_error)
         app.middleware("http")(self._count)
+        app.openapi = functools.partial(documented, app)  # type: ignore[method-assign]
         return app
 
     @contextlib.asynccontextmanager

@@ -2,8 +2,9 @@
 
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import mmh3
@@ -11,7 +12,7 @@ import orjson
 
 from service.catalog import Catalog
 from service.catalog.definitions import ViewDefinition
-from service.codec.values import ColumnCodec, codec_for
+from service.codec.values import ColumnCodec, RawColumn, codec_for
 from service.columns import Columns
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder
 from service.references import Selection, check_collisions, select_features, select_service
@@ -35,16 +36,15 @@ class Shape:
 class FeatureReads(NamedTuple):
     """The features of a group that one codec reads, whichever view they belong to.
 
-    `fields` says where their values stand in a reply, `owners` which of the group's views each belongs to; `owned` counts
-    them, as (view, number). `places` pairs an index into `fields` with a position in the answer. `names` are for messages.
+    `take` picks their columns from those of a reply. `places` has for each place in the answer the index of the column, the
+    index of its view in the group, and the position. `owned` counts the columns of each view. `names` are for messages.
     """
 
     codec: ColumnCodec
-    fields: tuple[int, ...]
-    names: tuple[str, ...]
-    owners: tuple[int, ...]
+    take: Callable[[Sequence[RawColumn]], Sequence[RawColumn]]
+    places: tuple[tuple[int, int, int], ...]
     owned: tuple[tuple[int, int], ...]
-    places: tuple[tuple[int, int], ...]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,12 @@ class _Fields:
         found = []
         for codec, wanted in self._wanted.values():
             fields, owners, names = zip(*wanted, strict=True)
-            places = [(index, position) for index, positions in enumerate(wanted.values()) for position in positions]
-            owned = tuple(Counter(owners).items())
-            found.append(FeatureReads(codec, fields, names, owners, owned, tuple(places)))
+            places = [
+                (index, owners[index], position) for index, positions in enumerate(wanted.values()) for position in positions
+            ]
+            # Of one field itemgetter would give the item itself.
+            take = itemgetter(*fields) if len(fields) > 1 else itemgetter(slice(fields[0], fields[0] + 1))
+            found.append(FeatureReads(codec, take, tuple(places), tuple(Counter(owners).items()), names))
         return tuple(found)
 
 

@@ -46,7 +46,7 @@ class Reader:
         StoreUnavailable or StoreTimeout. Hot.
         """
         rows = self._count_rows(entities)
-        encoded = [join_key.encode(entities[column], f"entities.{column}") for column, join_key in plan.join_keys]
+        encoded = [join_key.encode(entities[column], column) for column, join_key in plan.join_keys]
         keys = [_keys(group, encoded, rows) for group in plan.groups]
         self._entities.observe(rows)
         answer = [self._vectors.entity(entities[column]) for column in plan.echoed]
@@ -73,7 +73,7 @@ class Reader:
         offset = len(plan.echoed)
         answer: list[Any] = [None] * (offset + plan.features)
         for group, column, unique, rows in zip(plan.groups, keys, wanted, replies, strict=True):
-            columns = list(zip(*_spread(rows, unique, column), strict=True))
+            columns = tuple(zip(*_spread(rows, unique, column), strict=True))
             try:
                 self._vectors.fill(group, columns, now, answer)
             except UNREADABLE as error:
@@ -89,10 +89,9 @@ class Reader:
         """The length that all columns have; a request without columns is for one row."""
         if not entities:
             return 1
-        lengths = {len(column) for column in entities.values()}
-        if len(lengths) > 1:
+        rows = len(next(iter(entities.values())))
+        if len(entities) > 1 and any(len(column) != rows for column in entities.values()):
             raise InvalidRequest(_ragged(entities))
-        rows = lengths.pop()
         if rows == 0:
             raise InvalidRequest(
                 Problem(f"{name} is empty; name one entity at least.", f"entities.{name}") for name in entities

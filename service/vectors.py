@@ -19,43 +19,48 @@ STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
 # What reading raises for bytes that Feast didn't write: cut short, not UTF-8, a time beyond the year 9999.
 UNREADABLE = (ValueError, IndexError, OverflowError)
 
-_PRESENT_ITEM = b'"PRESENT",'
-
-
 # One feature's part of the answer: the JSON arrays of its values, statuses and event times.
 Vector = tuple[bytes, bytes, bytes]
 
 
-class PresentArrays:
-    """JSON arrays of nothing but "PRESENT", cut from one long text."""
+class ConstantArrays:
+    """JSON arrays that repeat one item, cut from one long text."""
 
-    def __init__(self, longest: int) -> None:
-        self._text = b"[" + _PRESENT_ITEM * longest
+    def __init__(self, item: bytes, longest: int) -> None:
+        self._width = len(item) + 1
+        self._text = b"[" + (item + b",") * longest
 
     def __call__(self, rows: int) -> bytes:
-        """An array of `rows`. Hot: one copy."""
-        return self._text[: len(_PRESENT_ITEM) * rows] + b"]" if rows else b"[]"
+        """An array of `rows` items, at least one. Hot: one copy."""
+        return self._text[: self._width * rows] + b"]"
 
 
 class ViewRows:
-    """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh."""
+    """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh.
 
-    __slots__ = ("blanked", "counts", "event_timestamps", "statuses", "statuses_json")
+    `cells` are those that count the view's values, in the order of STATUSES.
+    """
 
-    def __init__(self, view: ViewRead, column: RawColumn, now: int, keep_expired: bool) -> None:
+    __slots__ = ("blanked", "cells", "counts", "event_timestamps", "statuses", "statuses_json")
+
+    def __init__(self, view: ViewRead, column: RawColumn, now: int, keep_expired: bool, cells: Sequence[int]) -> None:
         """`now` in nanoseconds since the epoch. Hot."""
+        self.cells = cells
         texts = timestamps.to_texts(column)
         self.event_timestamps = b"[%s]" % b",".join(texts)
-        self.statuses: list[str] | None = None
-        oldest = now - view.ttl
         # Texts are compared instead of times: fresh rows, which are most, need not be parsed.
-        bound = timestamps.bound_text(oldest // timestamps.NANOSECONDS) if view.ttl else b""
-        if all(column) and min(texts) > bound:
-            return
-        self.statuses = statuses = [
-            PRESENT if text > bound and raw is not None else _status(raw, oldest if view.ttl else None)
+        bound = timestamps.bound_text((now - view.ttl) // timestamps.NANOSECONDS) if view.ttl else b""
+        self.statuses: list[str] | None = None
+        if not (all(column) and min(texts) > bound):
+            self._judge(column, texts, bound, now - view.ttl if view.ttl else None, keep_expired)
+
+    def _judge(self, column: RawColumn, texts: Sequence[bytes], bound: bytes, oldest: int | None, keep_expired: bool) -> None:
+        """Row by row."""
+        statuses = [
+            PRESENT if text > bound and raw is not None else _status(raw, oldest)
             for raw, text in zip(column, texts, strict=True)
         ]
+        self.statuses = statuses
         self.statuses_json = orjson.dumps(statuses)
         self.counts = [statuses.count(status) for status in STATUSES]
         # Rows whose values are not to be shown, whatever is stored.
@@ -74,7 +79,9 @@ class VectorBuilder:
     """Builds vectors and counts their statuses; one for each worker."""
 
     def __init__(self, metrics: Metrics, longest: int, keep_expired: bool) -> None:
-        self.present = PresentArrays(longest)
+        """`longest` is the number of rows of the longest vector."""
+        self._present = ConstantArrays(b'"PRESENT"', longest)
+        self._epochs = ConstantArrays(timestamps.EPOCH_JSON, longest)
         self._keep_expired = keep_expired
         self._metrics = metrics
         self._cells = metrics.cells
@@ -83,36 +90,41 @@ class VectorBuilder:
     def entity(self, values: Sequence[Any]) -> Vector:
         """The echo of an entity column, as stock has it: PRESENT, at the epoch."""
         rows = len(values)
-        return orjson.dumps(values), self.present(rows), timestamps.epochs_json(rows)
+        return orjson.dumps(values), self._present(rows), self._epochs(rows)
 
     def fill(self, group: Group, columns: Sequence[RawColumn], now: int, answer: list[Any]) -> None:
         """Put the vectors of one group where they belong in `answer`; `now` in nanoseconds. Hot."""
-        views = [ViewRows(view, columns[view.timestamp_field], now, self._keep_expired) for view in group.views]
-        cells = [self._status_cells.get(view.name) or self._cells_of(view.name) for view in group.views]
-        fresh = all(view.statuses is None for view in views)
         length = len(columns[0])
-        all_present = self.present(length)
-        for codec, fields, _, owners, owned, places in group.features:
-            raw = [columns[field] for field in fields]
+        all_present = self._present(length)
+        views = []
+        fresh = True
+        for view in group.views:
+            cells = self._status_cells.get(view.name) or self._cells_of(view.name)
+            rows = ViewRows(view, columns[view.timestamp_field], now, self._keep_expired, cells)
+            fresh = fresh and rows.statuses is None
+            views.append(rows)
+        for codec, take, places, owned, _ in group.features:
+            raw = take(columns)
             values, complete = codec.decode(raw)
             if complete and fresh:
-                statuses = [all_present] * len(fields)
-                for view, number in owned:
-                    self._cells[cells[view][0]] += number * length
+                arrays = codec.to_json(values)
+                for index, owner, position in places:
+                    answer[position] = (arrays[index], all_present, views[owner].event_timestamps)
+                for owner, number in owned:
+                    self._cells[views[owner].cells[0]] += number * length
             else:
-                statuses = [
-                    self._mix(raw[index], values, index, views[owner], cells[owner]) for index, owner in enumerate(owners)
-                ]
-            arrays = codec.to_json(values)
-            for index, position in places:
-                answer[position] = (arrays[index], statuses[index], views[owners[index]].event_timestamps)
+                owners = {index: views[owner] for index, owner, _ in places}
+                statuses = {index: self._mix(raw[index], values, index, rows) for index, rows in owners.items()}
+                arrays = codec.to_json(values)
+                for index, owner, position in places:
+                    answer[position] = (arrays[index], statuses[index], views[owner].event_timestamps)
 
-    def _mix(self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows, cells: Sequence[int]) -> bytes:
+    def _mix(self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows) -> bytes:
         """The statuses of a column in which rows may be null, absent or expired; blanks the values that aren't to be shown."""
         values = decoded[index]
         base = rows.statuses or [PRESENT] * len(values)
         counts = rows.counts if rows.statuses else [len(values), 0, 0, 0]
-        statuses_json = rows.statuses_json if rows.statuses else self.present(len(values))
+        statuses_json = rows.statuses_json if rows.statuses else self._present(len(values))
         gaps = [row for row, value in enumerate(values) if value is None and base[row] is PRESENT]
         if gaps:
             statuses, counts = base.copy(), counts.copy()
@@ -125,7 +137,7 @@ class VectorBuilder:
             blanked = decoded[index] = list(values)
             for row in rows.blanked:
                 blanked[row] = None
-        for cell, count in zip(cells, counts, strict=True):
+        for cell, count in zip(rows.cells, counts, strict=True):
             self._cells[cell] += count
         return statuses_json
 
@@ -166,8 +178,8 @@ def find_unreadable(group: Group, columns: Sequence[RawColumn]) -> tuple[int, st
             if not _is_readable(timestamps.to_texts, (raw,)):
                 return row, f"the event time of {view.name}"
     for features in group.features:
-        for field, name in zip(features.fields, features.names, strict=True):
-            for row, raw in enumerate(columns[field]):
+        for column, name in zip(features.take(columns), features.names, strict=True):
+            for row, raw in enumerate(column):
                 if not _is_readable(features.codec.decode, [(raw,)]):
                     return row, name
     return None

@@ -34,7 +34,7 @@ def to_signed(value: int) -> int:
 
 
 def parse_timestamp(data: bytes) -> tuple[int, int]:
-    """Seconds since the epoch (may be negative) and nanoseconds of a serialized Timestamp."""
+    """Seconds since the epoch (may be negative) and nanoseconds of a serialized Timestamp; raises ValueError or IndexError."""
     seconds = nanos = offset = 0
     while offset < len(data):
         tag, offset = read_varint(data, offset)
@@ -43,6 +43,8 @@ def parse_timestamp(data: bytes) -> tuple[int, int]:
             seconds = to_signed(value)
         elif tag == 0x10:
             nanos = to_signed(value)
+        else:
+            raise ValueError(f"{data!r} isn't a Timestamp")
     return seconds, nanos
 
 
@@ -93,8 +95,3 @@ def bound_text(second: int) -> bytes:
     Texts of four-digit years sort as their times do, down to the second; the fraction has no fixed width.
     """
     return b'"%s~' % format_timestamp(second, 0)[:-1].encode()
-
-
-def epochs_json(rows: int) -> bytes:
-    """A JSON array of `rows` epochs."""
-    return b"[%s]" % b",".join([EPOCH_JSON] * rows)

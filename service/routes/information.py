@@ -13,31 +13,33 @@ from service.catalog.definitions import ServiceDefinition, ViewDefinition
 from service.errors import StoreUnavailable
 from service.metrics import Metrics
 from service.routes import models
-from service.routes.models import CatalogModel, HealthModel, ProblemDetails, ReadyModel
+from service.routes.models import CatalogModel, HealthModel, ReadyModel
 from service.store import RedisStore
 
-_UNAVAILABLE: dict[int | str, dict[str, Any]] = {
-    503: {"model": ProblemDetails, "description": "The definitions aren't available."}
-}
 
-
-def information_routes(catalog: CatalogClient, store: Callable[[], RedisStore | None], metrics: Metrics) -> APIRouter:
-    """The router. `store` gives None until the first catalog has said where Redis is."""
+def information_routes(
+    catalog: CatalogClient,
+    store: Callable[[], RedisStore | None],
+    metrics: Metrics,
+    errors: dict[int | str, dict[str, Any]],
+) -> APIRouter:
+    """The router. `store` gives None until the first catalog has said where Redis is; `errors` are for the document."""
     router = APIRouter()
+    only_500: dict[int | str, dict[str, Any]] = {500: errors[500]}
 
-    @router.get("/catalog", response_model=CatalogModel, responses=_UNAVAILABLE, tags=["catalog"])
+    @router.get("/catalog", response_model=CatalogModel, responses=errors, tags=["catalog"])
     async def get_catalog() -> Response:
         """What can be asked for: views, features, types, ttl, services, push sources."""
         current = catalog.require()
         return await asyncio.to_thread(_render, current, catalog)
 
-    @router.post("/catalog/refresh", response_model=CatalogModel, responses=_UNAVAILABLE, tags=["catalog"])
+    @router.post("/catalog/refresh", response_model=CatalogModel, responses=errors, tags=["catalog"])
     async def refresh_catalog() -> Response:
         """Read the registry now, for all workers, and show what it defines."""
         current = await catalog.refresh()
         return await asyncio.to_thread(_render, current, catalog)
 
-    @router.get("/health", tags=["health"])
+    @router.get("/health", responses=only_500, tags=["health"])
     async def get_health() -> HealthModel:
         """The process can make progress; it says nothing of Redis or the registry. For a liveness probe."""
         return HealthModel(status="ok")
@@ -45,7 +47,7 @@ def information_routes(catalog: CatalogClient, store: Callable[[], RedisStore | 
     @router.get(
         "/health/ready",
         response_model=ReadyModel,
-        responses={503: {"model": ReadyModel, "description": "Requests can't be answered now."}},
+        responses={503: {"model": ReadyModel, "description": "Requests can't be answered now."}, **only_500},
         tags=["health"],
     )
     async def get_ready() -> JSONResponse:
@@ -56,7 +58,12 @@ def information_routes(catalog: CatalogClient, store: Callable[[], RedisStore | 
         body = ReadyModel(ready=ready, catalog=catalog_state, redis=redis_state)
         return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
 
-    @router.get("/metrics", tags=["health"], response_class=Response)
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}, **only_500},
+        tags=["health"],
+    )
     async def get_metrics() -> Response:
         """Prometheus's text, of all workers together."""
         return Response(await asyncio.to_thread(metrics.page), media_type=CONTENT_TYPE_LATEST)

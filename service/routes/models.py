@@ -1,6 +1,6 @@
 """The bodies as the OpenAPI document shows them. The hot routes parse with `service.routes.bodies`, not with these."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,7 +31,7 @@ class FeatureVector(BaseModel):
     """One column of the answer; the position in each list is the row."""
 
     values: list[Any]
-    statuses: list[str] = Field(description="PRESENT, NULL_VALUE, NOT_FOUND or OUTSIDE_MAX_AGE.")
+    statuses: list[Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]]
     event_timestamps: list[str] = Field(description="RFC 3339 in UTC; 1970-01-01T00:00:00Z where there is none.")
 
 
