@@ -43,6 +43,7 @@ class FeatureService:
         self._read: Callable[[Scope, Receive, Send], Awaitable[None]] = self._refuse
         # service.http.HotEndpoint
         self.path = online_features.PATH.encode()
+        self.max_body = settings.max_body_bytes
         self.answer: Callable[[bytes], Awaitable[Answer]] | None = None
         self._app = self._build()
 

@@ -27,6 +27,7 @@ class HotEndpoint(Protocol):
     """What is served the short way. `answer` is None as long as requests have to go uvicorn's way."""
 
     path: bytes
+    max_body: int
     answer: Callable[[bytes], Awaitable[Answered]] | None
 
 
@@ -136,7 +137,7 @@ class HotHttpProtocol(HttpToolsProtocol):
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
-            and self._content_length() <= HIGH_WATER_LIMIT
+            and self._content_length() <= min(HIGH_WATER_LIMIT, self._endpoint.max_body)
         )
 
     def _content_length(self) -> int:

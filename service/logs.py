@@ -11,3 +11,5 @@ def configure_logging(process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {process}[%(process)d] %(message)s"))
     logging.basicConfig(level=Settings().log_level.upper(), handlers=[handler], force=True)
+    # Feast tells at each reading that its cache has expired.
+    logging.getLogger("feast").setLevel(logging.WARNING)

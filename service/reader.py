@@ -1,10 +1,10 @@
 """The way of a read through the house: columns of ids in, the JSON of the answer out. Knows no HTTP."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from service.errors import InvalidRequest, Problem, RequestTooLarge, UnreadableValue
+from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout, UnreadableValue
 from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey, shorten
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
@@ -53,19 +53,24 @@ class Reader:
         if rows <= ROWS_AT_ONCE:
             answer += await self._read_rows(plan, keys)
         else:
-            parts = [
-                await self._read_rows(plan, [column[start : start + ROWS_AT_ONCE] for column in keys])
-                for start in range(0, rows, ROWS_AT_ONCE)
-            ]
-            answer += concatenate(parts)
+            answer += concatenate([part async for part in self._read_in_parts(plan, keys, rows)])
         return b'{"results":[%s%s' % (to_json(answer), plan.tail)
 
-    async def _read_rows(self, plan: ReadPlan, keys: Sequence[list[bytes]]) -> list[Vector]:
+    async def _read_in_parts(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Vector]]:
+        """Part by part, so that other requests get their turn; all within one deadline."""
+        deadline = time.perf_counter() + self._store.read_timeout
+        for start in range(0, rows, ROWS_AT_ONCE):
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                raise StoreTimeout(f"Redis didn't answer for all of {rows} entities within the deadline.")
+            yield await self._read_rows(plan, [column[start : start + ROWS_AT_ONCE] for column in keys], left)
+
+    async def _read_rows(self, plan: ReadPlan, keys: Sequence[list[bytes]], within: float | None = None) -> list[Vector]:
         """The vectors of the features, for one range of rows. `keys` are those of each group."""
         started = time.perf_counter()
         wanted = [list(dict.fromkeys(column)) for column in keys]
         replies = await self._store.read_hashes(
-            [(group.read, column) for group, column in zip(plan.groups, wanted, strict=True)]
+            [(group.read, column) for group, column in zip(plan.groups, wanted, strict=True)], within
         )
         fetched = time.perf_counter()
         self._redis_seconds.observe(fetched - started)

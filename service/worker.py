@@ -30,7 +30,17 @@ def main() -> int:
     configure_logging("worker")
     settings = Settings()
     app = FeatureService(settings, arguments.definitions, arguments.metrics)
-    config = uvicorn.Config(
+    config = server_config(app, settings)
+    server = uvicorn.Server(config)
+    listener = socket.socket(fileno=arguments.listen)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(server, listener))
+    return 0
+
+
+def server_config(app: FeatureService, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         http=functools.partial(HotHttpProtocol, app),  # type: ignore[arg-type]
         loop="uvloop",
@@ -45,11 +55,6 @@ def main() -> int:
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         backlog=2048,
     )
-    server = uvicorn.Server(config)
-    listener = socket.socket(fileno=arguments.listen)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(server, listener))
-    return 0
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

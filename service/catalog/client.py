@@ -97,7 +97,7 @@ class CatalogClient:
         while True:
             message = await receive(reader)
             if isinstance(message, Snapshot):
-                self._take(message.body)
+                self._take(message)
                 self._checked(message.checked_at)
             elif isinstance(message, Unchanged):
                 self._checked(message.checked_at)
@@ -108,11 +108,11 @@ class CatalogClient:
                 if future is not None and not future.done():
                     future.set_result(message.reason)
 
-    def _take(self, body: bytes) -> None:
-        digest = hash(body)
+    def _take(self, snapshot: Snapshot) -> None:
+        digest = hash(snapshot.body)
         if digest == self._digest:  # from a definitions process that was restarted
             return
-        catalog = Catalog(decode_catalog(body))
+        catalog = Catalog(decode_catalog(snapshot.body), snapshot.listing)
         if self.current is None:
             self._on_first(catalog)
         self.current = catalog

@@ -11,10 +11,11 @@ _length = struct.Struct("<I")
 
 
 class Snapshot(msgspec.Struct, tag=True, frozen=True):
-    """New definitions (an encoded CatalogDefinition), read at `checked_at` (Unix seconds)."""
+    """New definitions (an encoded CatalogDefinition) and their listing, read at `checked_at` (Unix seconds)."""
 
     checked_at: float
     body: bytes
+    listing: bytes
 
     def to_bytes(self) -> bytes:
         """For keeping it in a file."""

@@ -14,8 +14,11 @@ import sys
 import time
 from pathlib import Path
 
+from service.catalog.configuration import load_config
+from service.catalog.definitions import decode_catalog
+from service.catalog.listing import render_listing
 from service.catalog.messages import Failed, Message, Refresh, Refreshed, Snapshot, Unchanged, frame, receive
-from service.catalog.registry import RegistryReader, load_config
+from service.catalog.registry import RegistryReader
 from service.errors import CatalogUnavailable, ConfigurationError
 from service.lifeline import hold_lifeline
 from service.logs import configure_logging
@@ -43,14 +46,10 @@ class DefinitionsServer:
         self._kept = kept
         self._every = every_seconds
         self._metrics = metrics
-        self._body: bytes | None = None
-        self._checked_at = 0.0
+        self._snapshot = Snapshot.parse(kept.read_bytes()) if kept.exists() else None
         self._failure: str | None = None
         self._workers: set[asyncio.StreamWriter] = set()
         self._reading = asyncio.Lock()
-        if kept.exists():
-            snapshot = Snapshot.parse(kept.read_bytes())
-            self._body, self._checked_at = snapshot.body, snapshot.checked_at
 
     async def run(self) -> None:
         """Read for ever."""
@@ -68,7 +67,7 @@ class DefinitionsServer:
         async with self._reading:
             try:
                 async with asyncio.timeout(READING_SECONDS):
-                    body = await asyncio.to_thread(self._reader.read)
+                    snapshot = await asyncio.to_thread(self._read)
             except TimeoutError:
                 self._failed(f"The registry wasn't read within {READING_SECONDS:g} s.")
                 # The driver may hang for ever, and a thread can't be ended: the supervisor starts another process.
@@ -77,8 +76,14 @@ class DefinitionsServer:
             except CatalogUnavailable as error:
                 self._failed(str(error))
                 return self._failure
-            self._succeeded(body)
+            self._succeeded(snapshot)
             return None
+
+    def _read(self) -> Snapshot:
+        body = self._reader.read()
+        before = self._snapshot
+        listing = before.listing if before and before.body == body else render_listing(decode_catalog(body))
+        return Snapshot(time.time(), body, listing)
 
     def _failed(self, reason: str) -> None:
         if reason != self._failure:
@@ -87,19 +92,17 @@ class DefinitionsServer:
         self._metrics.count("catalog_refreshes", "failure")
         self._tell(Failed(reason))
 
-    def _succeeded(self, body: bytes) -> None:
+    def _succeeded(self, snapshot: Snapshot) -> None:
         if self._failure is not None:
             logger.info("The registry can be read again.")
         self._failure = None
-        self._checked_at = time.time()
         self._metrics.count("catalog_refreshes", "success")
-        changed = body != self._body
-        self._body = body
-        snapshot = Snapshot(self._checked_at, body)
+        changed = self._snapshot is None or snapshot.body != self._snapshot.body
+        self._snapshot = snapshot
         unfinished = self._kept.with_suffix(".new")
         unfinished.write_bytes(snapshot.to_bytes())
         unfinished.replace(self._kept)
-        self._tell(snapshot if changed else Unchanged(self._checked_at))
+        self._tell(snapshot if changed else Unchanged(snapshot.checked_at))
 
     def _tell(self, message: Message) -> None:
         framed = frame(message)
@@ -108,8 +111,8 @@ class DefinitionsServer:
 
     async def serve_worker(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One worker's connection, until it ends."""
-        if self._body is not None:
-            writer.write(frame(Snapshot(self._checked_at, self._body)))
+        if self._snapshot is not None:
+            writer.write(frame(self._snapshot))
         if self._failure is not None:
             writer.write(frame(Failed(self._failure)))
         self._workers.add(writer)

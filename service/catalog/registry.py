@@ -1,87 +1,42 @@
-"""Reading a Feast registry into a CatalogDefinition. The only module of the service that imports Feast.
+"""Reading a Feast registry into a CatalogDefinition.
 
 It runs in the definitions process (`service.catalog.process`), so that Feast's imports (seconds, and some 190 MB) and
 the time that a large registry takes to be read stay out of the processes that answer requests.
 """
 
-import os
-import re
-from collections.abc import Iterable
-from datetime import timedelta
+import logging
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from feast import FeatureStore, FeatureView, OnDemandFeatureView, PushSource, RepoConfig, StreamFeatureView
+from feast import FeatureStore, PushSource, RepoConfig
 from feast.errors import ProjectObjectNotFoundException
-from feast.feature_view import DUMMY_ENTITY_NAME, FeatureViewState
-from feast.infra.online_stores.helpers import compute_versioned_name
-from feast.infra.online_stores.redis import RedisOnlineStoreConfig, RedisType
+from feast.feature_view import DUMMY_ENTITY_NAME
+from feast.infra.registry import proto_registry_utils
 from feast.infra.registry.registry import Registry
-from feast.infra.registry.sql import SqlRegistryConfig
-from feast.permissions.auth_model import NoAuthConfig
-from feast.repo_config import load_repo_config
+from feast.infra.registry.sql import FeastRegistrySchemaError, SqlRegistryConfig
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from service.catalog import definitions
-from service.errors import CatalogUnavailable, ConfigurationError
-from service.keys import SUPPORTED_VERSIONS
-from service.store import parse_address
+from service.catalog.translation import encode_service, encode_view, push_source, push_sources
+from service.errors import CatalogUnavailable
 
-DEFAULT_FILE = "feature_store.yaml"
-# Longer ones reach back before any event time that matters, and beyond what 64 bits of nanoseconds hold.
-LONGEST_TTL = timedelta(days=100 * 365)
+logger = logging.getLogger(__name__)
 
-
-def load_config(repo: Path) -> RepoConfig:
-    """Feast's configuration from a repository's folder or from a yaml file.
-
-    Raises ConfigurationError when it can't be read, or asks for what this server doesn't do.
-    """
-    path = repo / DEFAULT_FILE if repo.is_dir() else repo
-    if not path.is_file():
-        raise ConfigurationError(f"There is no Feast configuration at {path}. Name a folder with a {DEFAULT_FILE}, or a file.")
-    unset = sorted({name for name in re.findall(r"\$\{(\w+)\}", _without_comments(path)) if name not in os.environ})
-    if unset:
-        raise ConfigurationError(f"{path} uses environment variables that aren't set: {', '.join(unset)}.")
-    try:
-        config = load_repo_config(path.parent, path)
-        # Feast looks at these sections when they are first used.
-        _ = (config.registry, config.offline_store, config.online_store)
-    except Exception as error:  # Feast's, pydantic's, yaml's, the import machinery's
-        raise ConfigurationError(f"{path} isn't a Feast configuration: {type(error).__name__}: {error}") from error
-    _check(config)
-    return config
+# `feast apply` isn't one transaction: it writes a file in place, and a database object by object. A reading that caught it
+# in the middle is made again, after these pauses in seconds.
+PAUSES = (0.05, 0.1, 0.2, 0.4)
 
 
-def _without_comments(path: Path) -> str:
-    return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+class Reading(NamedTuple):
+    """Feast's objects as one reading found them."""
 
-
-def _check(config: RepoConfig) -> None:
-    """Refuse what would be served wrongly: another store, a cluster, a key format of old, a configured authentication."""
-    store = config.online_store
-    if not isinstance(store, RedisOnlineStoreConfig):
-        name = getattr(store, "type", "none")
-        raise ConfigurationError(f"This server reads from Redis; the online store in feature_store.yaml is of type {name}.")
-    if store.redis_type != RedisType.redis:
-        raise ConfigurationError(
-            f"redis_type {store.redis_type.value} isn't supported; a standalone Redis (redis_type: redis) is."
-        )
-    address = parse_address(store.connection_string)
-    if address.tls is not None:
-        address.tls.context()
-    if config.entity_key_serialization_version not in SUPPORTED_VERSIONS:
-        raise ConfigurationError(
-            f"entity_key_serialization_version {config.entity_key_serialization_version} isn't supported; "
-            f"{' and '.join(map(str, SUPPORTED_VERSIONS))} are."
-        )
-    if not isinstance(config.auth_config, NoAuthConfig):
-        raise ConfigurationError(
-            f"feature_store.yaml asks for authentication ({config.auth_config.type}), which this server doesn't check; "
-            "it doesn't start rather than serve without it."
-        )
+    entities: dict[str, Any]
+    views: list[Any]
+    services: list[Any]
+    sources: list[Any]
 
 
 class RegistryReader:
@@ -112,48 +67,72 @@ class RegistryReader:
         """
         if self._file is not None and not self._file.exists():
             raise CatalogUnavailable(f"The registry's file {self._file} isn't there: run feast apply first.")
+        for pause in PAUSES:
+            try:
+                registry = self._store.registry
+                reading = self._read(registry)
+                if not torn(reading):
+                    return definitions.encode(self._catalog(registry, reading))
+            except ProjectObjectNotFoundException:
+                logger.debug("The registry has no project %s at the moment.", self.project)
+            except Exception as error:  # the registry's drivers raise whatever they like
+                raise _explain(error) from error
+            time.sleep(pause)
+        return self._read_as_it_is()
+
+    def _read_as_it_is(self) -> bytes:
+        """What isn't whole after all the pauses isn't an apply in progress: a service may name a view that was deleted."""
         try:
             registry = self._store.registry
-            # A file is read once and listed from memory; a database is asked for each list.
-            cached = isinstance(registry, Registry)
-            if cached:
-                registry.refresh(self.project)
-            registry.get_project(self.project, allow_cache=cached)
-            return definitions.encode(self._catalog(registry, cached))
+            return definitions.encode(self._catalog(registry, self._read(registry)))
         except ProjectObjectNotFoundException as error:
             raise CatalogUnavailable(f"The registry has no project {self.project}: run feast apply first.") from error
-        except Exception as error:  # the registry's drivers raise whatever they like
-            raise CatalogUnavailable(f"The registry can't be read: {type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise _explain(error) from error
 
-    def _catalog(self, registry: Any, cached: bool) -> definitions.CatalogDefinition:
+    def _read(self, registry: Any) -> Reading:
+        project = self.project
+        if isinstance(registry, Registry):
+            # One reading of the file; its own lists would each look whether the file has changed, and read it again.
+            registry.refresh(project)
+            proto = registry.proto()
+            proto_registry_utils.get_project(proto, project)
+            entities = proto_registry_utils.list_entities(proto, project, None)
+            views = proto_registry_utils.list_all_feature_views(proto, project, None, skip_udf=True)
+            services = proto_registry_utils.list_feature_services(proto, project, None)
+            sources = proto_registry_utils.list_data_sources(proto, project, None)
+        else:
+            registry.get_project(project)
+            # Services first: what they name is there by the time that the views are listed.
+            services = registry.list_feature_services(project)
+            views = registry.list_all_feature_views(project, skip_udf=True)
+            entities = registry.list_entities(project)
+            sources = registry.list_data_sources(project)
+        return Reading({entity.name: entity for entity in entities}, views, services, sources)
+
+    def _catalog(self, registry: Any, reading: Reading) -> definitions.CatalogDefinition:
         versioning = bool(getattr(registry, "enable_online_versioning", False))
-        entities = {entity.name: entity for entity in registry.list_entities(self.project, allow_cache=cached)}
         views = {}
-        push_views: dict[str, list[str]] = {}
-        for view in registry.list_all_feature_views(self.project, allow_cache=cached, skip_udf=True):
-            views[view.name] = _encode_view(view, entities, registry, versioning)
-            for source in _push_sources(view):
-                push_views.setdefault(source, []).append(view.name)
+        pushed: dict[str, list[str]] = {}
+        for view in reading.views:
+            views[view.name] = encode_view(view, reading.entities, registry, versioning)
+            for source in push_sources(view):
+                pushed.setdefault(source, []).append(view.name)
             if versioning:
-                views.update(self._versions(registry, view.name, entities))
+                views.update(self._versions(registry, view.name, reading.entities))
+        store = self._config.online_store
         return definitions.CatalogDefinition(
             project=self.project,
             entity_key_version=self._config.entity_key_serialization_version,
-            online_store=definitions.OnlineStoreDefinition(
-                connection_string=self._config.online_store.connection_string,
-                key_ttl_seconds=self._config.online_store.key_ttl_seconds,
-            ),
+            online_store=definitions.OnlineStoreDefinition(store.connection_string, store.key_ttl_seconds),
             views=views,
-            services={
-                service.name: msgspec.Raw(definitions.encode(_service(service)))
-                for service in registry.list_feature_services(self.project, allow_cache=cached)
-            },
+            services={service.name: encode_service(service) for service in reading.services},
             push_sources={
-                source.name: _push_source(source, push_views.get(source.name, []))
-                for source in registry.list_data_sources(self.project, allow_cache=cached)
+                source.name: push_source(source, pushed.get(source.name, []))
+                for source in reading.sources
                 if isinstance(source, PushSource)
             },
-            entities={name: entity.join_key for name, entity in entities.items() if name != DUMMY_ENTITY_NAME},
+            entities={name: entity.join_key for name, entity in reading.entities.items() if name != DUMMY_ENTITY_NAME},
             versioning=versioning,
         )
 
@@ -163,90 +142,28 @@ class RegistryReader:
             number = version["version_number"]
             view = registry.get_feature_view_by_version(name, self.project, number)
             view.projection.version_tag = number
-            found[f"{name}@v{number}"] = _encode_view(view, entities, registry, versioning=True)
+            found[f"{name}@v{number}"] = encode_view(view, entities, registry, versioning=True)
         return found
 
 
-def _encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: bool) -> msgspec.Raw:
-    ttl = getattr(view, "ttl", None)
-    definition = definitions.ViewDefinition(
-        name=view.name,
-        kind=_kind(view),
-        features=[_feature(field) for field in view.features],
-        entities=_entities(view, entities),
-        store_name=compute_versioned_name(view, versioning),
-        ttl_nanoseconds=0 if ttl is None else min(ttl, LONGEST_TTL) // timedelta(microseconds=1) * 1000,
-        version=getattr(view, "current_version_number", None) or 0,
-        unservable=_unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False))),
-        description=view.description,
-        owner=view.owner,
-        tags=dict(view.tags),
-    )
-    return msgspec.Raw(definitions.encode(definition))
+def torn(reading: Reading) -> bool:
+    """Whether something names what isn't there, as it does in the middle of an apply."""
+    features = {view.name: {feature.name for feature in view.features} for view in reading.views}
+    for view in reading.views:
+        if any(name not in reading.entities and name != DUMMY_ENTITY_NAME for name in getattr(view, "entities", None) or []):
+            return True
+    for service in reading.services:
+        for projection in service.feature_view_projections:
+            names = {feature.name for feature in projection.features}
+            if projection.name not in features or (projection.version_tag is None and not names <= features[projection.name]):
+                return True
+    return False
 
 
-def _kind(view: Any) -> str:
-    if isinstance(view, OnDemandFeatureView):
-        return "on_demand_feature_view"
-    if isinstance(view, StreamFeatureView):
-        return "stream_feature_view"
-    return "feature_view" if isinstance(view, FeatureView) else "label_view"
-
-
-def _feature(field: Any) -> definitions.FeatureDefinition:
-    return definitions.FeatureDefinition(field.name, field.dtype.to_value_type().name, field.description)
-
-
-def _entities(view: Any, entities: dict[str, Any]) -> list[definitions.EntityDefinition]:
-    types = {column.name: column.dtype.to_value_type().name for column in getattr(view, "entity_columns", [])}
-    found = [entities[name] for name in getattr(view, "entities", None) or [] if name in entities]
-    return [
-        definitions.EntityDefinition(entity.name, entity.join_key, types.get(entity.join_key, entity.value_type.name))
-        for entity in found
-        if entity.name != DUMMY_ENTITY_NAME
-    ]
-
-
-def _unservable(view: Any, entities: dict[str, Any], while_materializing: bool) -> str:
-    lost = [name for name in getattr(view, "entities", None) or [] if name not in entities and name != DUMMY_ENTITY_NAME]
-    if lost and not isinstance(view, OnDemandFeatureView):
-        return f"Feature view {view.name} has an entity that the registry doesn't have: {', '.join(lost)}."
-    if not getattr(view, "enabled", True):
-        return f"Feature view {view.name} is disabled. Enable it with `feast feature-views enable {view.name}`."
-    state = getattr(view, "state", None)
-    servable = {FeatureViewState.STATE_UNSPECIFIED, FeatureViewState.AVAILABLE_ONLINE}
-    if while_materializing:
-        servable.add(FeatureViewState.MATERIALIZING)
-    if isinstance(state, FeatureViewState) and state not in servable:
-        return f"Feature view {view.name} is in state {state.name}; only AVAILABLE_ONLINE views are served."
-    return ""
-
-
-def _push_sources(view: Any) -> Iterable[str]:
-    sources = (getattr(view, "stream_source", None), getattr(view, "source", None))
-    return {source.name for source in sources if isinstance(source, PushSource)}
-
-
-def _service(service: Any) -> definitions.ServiceDefinition:
-    return definitions.ServiceDefinition(
-        name=service.name,
-        projections=[
-            definitions.ProjectionDefinition(
-                view=projection.name,
-                features=[feature.name for feature in projection.features],
-                alias=projection.name_alias or "",
-                version=projection.version_tag,
-                join_key_map=dict(projection.join_key_map),
-            )
-            for projection in service.feature_view_projections
-        ],
-        description=service.description,
-        owner=service.owner,
-        tags=dict(service.tags),
-    )
-
-
-def _push_source(source: PushSource, views: list[str]) -> definitions.PushSourceDefinition:
-    return definitions.PushSourceDefinition(
-        name=source.name, views=sorted(views), description=source.description, owner=source.owner, tags=dict(source.tags)
-    )
+def _explain(error: Exception) -> CatalogUnavailable:
+    """In one line; the drivers' messages have many, with SQL in them."""
+    if isinstance(error, FeastRegistrySchemaError):
+        return CatalogUnavailable("The registry's database has no tables of Feast's: run feast apply first.")
+    logger.debug("The registry can't be read.", exc_info=error)
+    lines = str(error).splitlines() or [""]
+    return CatalogUnavailable(f"The registry can't be read: {type(error).__name__}: {lines[0]}")

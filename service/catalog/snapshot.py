@@ -23,8 +23,10 @@ class Catalog:
     a plan can't outlive its definitions.
     """
 
-    def __init__(self, definition: CatalogDefinition) -> None:
+    def __init__(self, definition: CatalogDefinition, listing: bytes = b"{}") -> None:
+        """`listing` is what `service.catalog.listing` made of the same definitions."""
         self.definition = definition
+        self.listing = listing
         self.plans: dict[Any, Any] = {}
         self._views: dict[str, ViewDefinition] = {}
         self._plan_bytes = 0

@@ -1,7 +1,9 @@
 """POST /get-online-features as a raw ASGI endpoint: body bytes to a plan to bytes, with nothing of a framework between."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from service.catalog import CatalogClient
@@ -18,6 +20,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATH = "/get-online-features"
+
+# What of a body that is too long is read all the same, so that its sender sees the answer.
+DROPPED_BYTES = 64 * 1024 * 1024
+DROPPING_SECONDS = 2.0
 
 
 class ClientGone(Exception):
@@ -50,7 +56,7 @@ class OnlineFeatures:
             answer = await self.answer(await read_body(receive, self._max_body))
         except ClientGone:
             return
-        except RequestTooLarge as error:  # the rest of the body is still on its way: don't wait for it
+        except RequestTooLarge as error:  # more of the body may still be on its way
             refusal = self._problems.answer(error)
             self._metrics.count("requests", PATH, str(refusal.status))
             answer = Answer(refusal.status, refusal.body, refusal.content_type, ((b"connection", b"close"),))
@@ -119,24 +125,37 @@ class OnlineFeatures:
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body; raises RequestTooLarge as soon as it is over `limit` bytes."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= limit:
-        return body
-    chunks = [body]
-    size = len(body)
-    while size <= limit and message.get("more_body", False):
+    """The whole body; raises RequestTooLarge for one over `limit` bytes, ClientGone when the client goes."""
+    chunks = []
+    size = 0
+    async for chunk in _chunks(receive):
+        size += len(chunk)
+        if size > limit:
+            await _drop_rest(receive)
+            raise RequestTooLarge.because(f"The body is longer than the {limit} bytes that are allowed.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-    if size > limit:
-        raise RequestTooLarge.because(f"The body is longer than the {limit} bytes that are allowed.")
-    return b"".join(chunks)
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _drop_rest(receive: Receive) -> None:
+    """Read on for a moment: an answer that is sent while the client still writes may never reach it."""
+    dropped = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DROPPING_SECONDS):
+            async for chunk in _chunks(receive):
+                dropped += len(chunk)
+                if dropped > DROPPED_BYTES:
+                    return
 
 
 async def send_answer(send: Send, answer: Answer) -> None:

@@ -13,6 +13,13 @@ from service.store.command import encode_command
 Replies = list[Any]
 
 
+# What the parser gives when it has no whole reply.
+_INCOMPLETE = object()
+# A connection whose oldest batch is so many times its patience old has a backlog that will not be answered in time; it is
+# closed, and the backlog goes with it.
+LONGEST_BACKLOG = 3
+
+
 class Pending:
     """A batch of commands whose replies are awaited; `deadline` is in the loop's seconds."""
 
@@ -32,9 +39,11 @@ class Connection(asyncio.Protocol):
     A batch that ran out of time stays in the queue, its replies are thrown away when they come.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, patience: float) -> None:
+        """`patience` are the seconds after which silence means that the other side is gone."""
         self._loop = loop
-        self._reader = hiredis.Reader()
+        self._patience = patience
+        self._reader = hiredis.Reader(notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
         self._last_received = 0.0
         self._unsent: list[bytes] = []
@@ -80,33 +89,37 @@ class Connection(asyncio.Protocol):
             while pending:
                 batch = pending[0]
                 replies = batch.replies
-                for _ in range(batch.count - len(replies)):
-                    reply = gets()
-                    if reply is False:
-                        return
-                    replies.append(reply)
+                replies += [gets() for _ in range(batch.count - len(replies))]
+                if replies[-1] is _INCOMPLETE:
+                    del replies[replies.index(_INCOMPLETE) :]
+                    return
                 pending.popleft()
                 if not batch.future.done():
                     batch.future.set_result(replies)
+            unasked = gets()
+            if unasked is not _INCOMPLETE:  # it would be taken for the answer to what is asked next
+                self.close(f"Redis said what wasn't asked: {unasked}")
         except hiredis.ProtocolError as error:
             self.close(f"What Redis sent isn't its protocol: {error}")
 
     def expire(self, now: float) -> int:
-        """Fail the batches whose deadline has passed; close when Redis has said nothing since the oldest was sent.
+        """Fail the batches whose deadline has passed; close when Redis is silent or far behind.
 
         Gives the number of batches that timed out.
         """
         expired = 0
-        silent = False
+        silent = behind = False
         for batch in self.pending:
             if batch.deadline > now:
                 break
-            silent = silent or self._last_received < batch.sent
+            waited = now - batch.sent
+            silent = silent or (self._last_received < batch.sent and waited >= self._patience)
+            behind = behind or waited > LONGEST_BACKLOG * self._patience
             if not batch.future.done():
                 batch.future.set_exception(StoreTimeout("Redis didn't answer within the deadline."))
                 expired += 1
-        if silent:
-            self.close("Redis stopped answering.")
+        if silent or behind:
+            self.close("Redis stopped answering." if silent else "Redis answers more slowly than it is asked.")
         return expired
 
     @property
@@ -138,10 +151,13 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def connect(address: RedisAddress, within: float) -> Connection:
-    """Open, authenticate and select; raises StoreUnavailable with Redis's own words. `within` in seconds."""
+async def connect(address: RedisAddress, within: float, patience: float) -> Connection:
+    """Open, authenticate and select; raises StoreUnavailable with Redis's own words.
+
+    `within` and `patience` (see Connection) in seconds.
+    """
     loop = asyncio.get_running_loop()
-    connection = Connection(loop)
+    connection = Connection(loop, patience)
     try:
         async with asyncio.timeout(within):
             await _open(loop, connection, address)
@@ -176,5 +192,5 @@ async def _handshake(connection: Connection, address: RedisAddress, within: floa
     replies = await connection.send(b"".join(encode_command(*words) for _, words in commands), len(commands), within)
     for (purpose, words), reply in zip(commands, replies, strict=True):
         # An ACL user may lack CLIENT, which only names the connection in CLIENT LIST.
-        if isinstance(reply, hiredis.ReplyError) and words[0] != b"CLIENT":
+        if isinstance(reply, hiredis.ReplyError) and not (words[0] == b"CLIENT" and str(reply).startswith("NOPERM")):
             raise StoreUnavailable(f"Redis at {address} refused to {purpose}: {reply}")

@@ -49,7 +49,7 @@ class RedisStore:
     ) -> None:
         self.address = address
         self._observer = observer
-        self._read_timeout = read_timeout
+        self.read_timeout = read_timeout
         self._connect_timeout = connect_timeout
         self._size = connections
         self._open: list[Connection] = []
@@ -71,19 +71,23 @@ class RedisStore:
         if self._sweep is not None:
             self._sweep.cancel()
 
-    async def read_hashes(self, reads: Sequence[tuple[HashRead, Sequence[bytes]]]) -> list[list[HashRow]]:
+    async def read_hashes(
+        self, reads: Sequence[tuple[HashRead, Sequence[bytes]]], within: float | None = None
+    ) -> list[list[HashRow]]:
         """HMGET each read's fields of each of its keys, all in one write; rows in the order of the keys.
+
+        `within` are the seconds that are left, where they are less than the deadline.
 
         Raises StoreTimeout past the deadline, StoreUnavailable when Redis is gone or answers with an error.
         """
         if len(reads) == 1:
             command, keys = reads[0]
-            replies = await self._send(command.encode(keys), len(keys))
+            replies = await self._send(command.encode(keys), len(keys), within)
             if hiredis.ReplyError in set(map(type, replies)):
                 _refuse(replies, keys)
             return [replies]
         written = b"".join([command.encode(keys) for command, keys in reads])
-        replies = await self._send(written, sum(len(keys) for _, keys in reads))
+        replies = await self._send(written, sum(len(keys) for _, keys in reads), within)
         if hiredis.ReplyError in set(map(type, replies)):
             _refuse(replies, [key for _, keys in reads for key in keys])
         ends = itertools.accumulate(len(keys) for _, keys in reads)
@@ -95,16 +99,16 @@ class RedisStore:
         if isinstance(replies[0], hiredis.ReplyError):
             _refuse(replies, [b"PING"])
 
-    def _send(self, commands: bytes, count: int) -> "asyncio.Future[Replies]":
+    def _send(self, commands: bytes, count: int, within: float | None = None) -> "asyncio.Future[Replies]":
         connection = self._filling
         if connection is None or not connection.filling:
             connections = self._open
             if not connections:
                 raise StoreUnavailable(self._last_error)
             connection = self._filling = connections[next(self._turn) % len(connections)]
-        future = connection.send(commands, count, self._read_timeout)
+        future = connection.send(commands, count, self.read_timeout if within is None else within)
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(self._read_timeout, self._expire)
+            self._sweep = asyncio.get_running_loop().call_later(self.read_timeout, self._expire)
         return future
 
     def _expire(self) -> None:
@@ -121,7 +125,7 @@ class RedisStore:
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             try:
-                connection = await connect(self.address, self._connect_timeout)
+                connection = await connect(self.address, self._connect_timeout, self.read_timeout)
                 await self._stay(connection)
                 backoff = FIRST_BACKOFF_SECONDS
             except StoreUnavailable as error:

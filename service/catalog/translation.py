@@ -1,0 +1,105 @@
+"""Feast's objects as definitions. Runs in the definitions process."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from feast import FeatureView, OnDemandFeatureView, PushSource, StreamFeatureView
+from feast.feature_view import DUMMY_ENTITY_NAME, FeatureViewState
+from feast.infra.online_stores.helpers import compute_versioned_name
+
+from service.catalog import definitions
+
+# Longer ones reach back before any event time that matters, and beyond what 64 bits of nanoseconds hold.
+LONGEST_TTL = timedelta(days=100 * 365)
+
+
+def encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: bool) -> msgspec.Raw:
+    """A Feast view of any kind; `entities` are those of its project, by name."""
+    ttl = getattr(view, "ttl", None)
+    definition = definitions.ViewDefinition(
+        name=view.name,
+        kind=_kind(view),
+        features=[_feature(field) for field in view.features],
+        entities=_entities(view, entities),
+        store_name=compute_versioned_name(view, versioning),
+        ttl_nanoseconds=0 if ttl is None else min(ttl, LONGEST_TTL) // timedelta(microseconds=1) * 1000,
+        version=getattr(view, "current_version_number", None) or 0,
+        unservable=_unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False))),
+        description=view.description,
+        owner=view.owner,
+        tags=dict(view.tags),
+    )
+    return msgspec.Raw(definitions.encode(definition))
+
+
+def _kind(view: Any) -> str:
+    if isinstance(view, OnDemandFeatureView):
+        return "on_demand_feature_view"
+    if isinstance(view, StreamFeatureView):
+        return "stream_feature_view"
+    return "feature_view" if isinstance(view, FeatureView) else "label_view"
+
+
+def _feature(field: Any) -> definitions.FeatureDefinition:
+    return definitions.FeatureDefinition(field.name, field.dtype.to_value_type().name, field.description)
+
+
+def _entities(view: Any, entities: dict[str, Any]) -> list[definitions.EntityDefinition]:
+    types = {column.name: column.dtype.to_value_type().name for column in getattr(view, "entity_columns", [])}
+    found = [entities[name] for name in getattr(view, "entities", None) or [] if name in entities]
+    return [
+        definitions.EntityDefinition(entity.name, entity.join_key, types.get(entity.join_key, entity.value_type.name))
+        for entity in found
+        if entity.name != DUMMY_ENTITY_NAME
+    ]
+
+
+def _unservable(view: Any, entities: dict[str, Any], while_materializing: bool) -> str:
+    lost = [name for name in getattr(view, "entities", None) or [] if name not in entities and name != DUMMY_ENTITY_NAME]
+    if lost and not isinstance(view, OnDemandFeatureView):
+        return f"Feature view {view.name} has an entity that the registry doesn't have: {', '.join(lost)}."
+    if not getattr(view, "enabled", True):
+        return f"Feature view {view.name} is disabled. Enable it with `feast feature-views enable {view.name}`."
+    state = getattr(view, "state", None)
+    servable = {FeatureViewState.STATE_UNSPECIFIED, FeatureViewState.AVAILABLE_ONLINE}
+    if while_materializing:
+        servable.add(FeatureViewState.MATERIALIZING)
+    if isinstance(state, FeatureViewState) and state not in servable:
+        return f"Feature view {view.name} is in state {state.name}; only AVAILABLE_ONLINE views are served."
+    return ""
+
+
+def push_sources(view: Any) -> Iterable[str]:
+    """The names of the push sources that feed a view."""
+    sources = (getattr(view, "stream_source", None), getattr(view, "source", None))
+    return {source.name for source in sources if isinstance(source, PushSource)}
+
+
+def encode_service(service: Any) -> msgspec.Raw:
+    """A Feast feature service."""
+    definition = definitions.ServiceDefinition(
+        name=service.name,
+        projections=[
+            definitions.ProjectionDefinition(
+                view=projection.name,
+                features=[feature.name for feature in projection.features],
+                alias=projection.name_alias or "",
+                version=projection.version_tag,
+                join_key_map=dict(projection.join_key_map),
+            )
+            for projection in service.feature_view_projections
+        ],
+        description=service.description,
+        owner=service.owner,
+        tags=dict(service.tags),
+    )
+    return msgspec.Raw(definitions.encode(definition))
+
+
+def push_source(source: PushSource, views: list[str]) -> definitions.PushSourceDefinition:
+    """A Feast push source and the views that it feeds."""
+    return definitions.PushSourceDefinition(
+        name=source.name, views=sorted(views), description=source.description, owner=source.owner, tags=dict(source.tags)
+    )
