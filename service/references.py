@@ -104,7 +104,7 @@ class _Finder:
         view_part, colon, feature_name = reference.partition(":")
         if not (colon and view_part and feature_name):
             self._invalid.append(
-                Problem(f'A feature reference is "view:feature" or "view@v2:feature", not "{reference}".', field)
+                Problem(f'A feature reference is "view:feature" or "view@v2:feature", not "{shorten(reference)}".', field)
             )
             return None
         name, version = _split_version(view_part)

@@ -62,6 +62,10 @@ class FeastRepo:
             self._store = FeatureStore(repo_path=str(self.folder))
         return self._store
 
+    def reopen(self) -> None:
+        """Forget the SDK's connections to the registry: after its file was replaced."""
+        self._store = None
+
     def apply(self, *objects: FeatureView | FeatureService | Entity) -> None:
         """What `feast apply` does with these definitions; others stay as they are."""
         self.store.apply([CUSTOMER, *objects])

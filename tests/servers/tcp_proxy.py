@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -31,10 +31,10 @@ class TcpProxy:
         self.target = (target_host, target_port)
         self.port = 0
         self.accepted = 0
-        self._reply_delay = 0.0
+        self.reply_delay = 0.0
+        self.swallowing = False
         self._rate: float | None = None
         self._until_cut: int | None = None
-        self._swallowing = False
         self._links: set[_Link] = set()
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
@@ -72,7 +72,7 @@ class TcpProxy:
 
     def delay(self, seconds: float) -> None:
         """Hand over what the server says, from now on, so much later; its order stays."""
-        self._reply_delay = seconds
+        self.reply_delay = seconds
 
     def throttle(self, bytes_per_second: float) -> None:
         """Hand over what the server says at this rate for each connection, and read from it no faster."""
@@ -88,7 +88,7 @@ class TcpProxy:
 
     def black_hole(self) -> None:
         """Accept, take what comes, and never say anything, on connections that there are and on new ones."""
-        self._swallowing = True
+        self.swallowing = True
 
     def refuse(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -105,9 +105,9 @@ class TcpProxy:
         self._server = await asyncio.start_server(self._accept, sock=listener)
 
     async def _heal(self) -> None:
-        self._reply_delay, self._rate, self._until_cut = 0.0, None, None
-        if self._swallowing:
-            self._swallowing = False
+        self.reply_delay, self._rate, self._until_cut = 0.0, None, None
+        if self.swallowing:
+            self.swallowing = False
             await self._cut()
         if self._server is None:
             await self._listen()
@@ -134,11 +134,11 @@ class TcpProxy:
 
     def take_command(self, data: bytes) -> bytes:
         """What of the client's bytes goes on to the server."""
-        return b"" if self._swallowing else data
+        return b"" if self.swallowing else data
 
     def take_reply(self, data: bytes) -> tuple[bytes, bool]:
         """What of the server's bytes goes on to the client, and whether the cut comes behind them."""
-        if self._swallowing:
+        if self.swallowing:
             return b"", False
         if self._until_cut is None:
             return data, False
@@ -153,16 +153,16 @@ class TcpProxy:
         await asyncio.sleep(BEFORE_CUT_SECONDS)
         await self._cut()
 
-    async def pace(self, length: int) -> float:
-        """Wait as long as so many bytes take at the rate in force; gives the seconds of delay that they get on top."""
-        if self._rate is not None:
-            await asyncio.sleep(length / self._rate)
-        return self._reply_delay
-
-    @property
-    def chunk_bytes(self) -> int:
-        """How much is read at once: while throttled a hundredth of a second's worth, so that it trickles."""
-        return CHUNK_BYTES if self._rate is None else max(1, int(self._rate / 100))
+    async def paced(self, data: bytes) -> AsyncIterator[bytes]:
+        """The data at the rate in force: whole, or a hundredth of a second's worth after another, so that it trickles."""
+        start = 0
+        while start < len(data):
+            rate = self._rate
+            piece = data[start:] if rate is None else data[start : start + max(1, int(rate / 100))]
+            if rate is not None:
+                await asyncio.sleep(len(piece) / rate)
+            yield piece
+            start += len(piece)
 
 
 class _Link:
@@ -176,8 +176,12 @@ class _Link:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Pass bytes until either side closes."""
+        """Pass bytes until either side closes, or swallow them: then nothing need listen at the target."""
         reader, writer = self._client
+        if self._proxy.swallowing:
+            while await reader.read(CHUNK_BYTES):
+                pass
+            return
         try:
             server_reader, server_writer = await asyncio.open_connection(*self._proxy.target)
         except OSError:
@@ -205,9 +209,9 @@ class _Link:
     async def _take_replies(self, server: asyncio.StreamReader) -> None:
         clock = asyncio.get_running_loop().time
         with contextlib.suppress(ConnectionError):
-            while data := await server.read(self._proxy.chunk_bytes):
-                delay = await self._proxy.pace(len(data))
-                self._replies.put_nowait((clock() + delay, data))
+            while data := await server.read(CHUNK_BYTES):
+                async for piece in self._proxy.paced(data):
+                    self._replies.put_nowait((clock() + self._proxy.reply_delay, piece))
             self._replies.put_nowait((0.0, b""))
             await asyncio.Event().wait()  # what is still held back goes first
 

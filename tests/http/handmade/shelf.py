@@ -1,0 +1,61 @@
+"""A dictionary in Redis's place, so that the clock and every byte are the test's; and reads from it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.catalog import Catalog
+from service.catalog.definitions import ViewDefinition
+from service.metrics import Metrics
+from service.plan import Shape, compile_plan
+from service.reader import Reader
+from service.store import HashRead, HashRow
+
+from .rows import redis_key, row
+
+NOW = 1_700_000_000 * 10**9 + 123_456_789
+MAX_ENTITIES = 5000
+
+
+class Shelf:
+    """Hashes in a dictionary, read as Redis's are; it keeps count of the keys that it was asked for."""
+
+    # Seconds that a read may take; here none does.
+    read_timeout = 60.0
+
+    def __init__(self) -> None:
+        self.hashes: dict[bytes, dict[bytes, bytes]] = {}
+        self.asked: list[bytes] = []
+
+    def put(self, of: ViewDefinition, ids: Mapping[str, Any], time: int | None, values: Mapping[str, bytes]) -> None:
+        """A row of a view; without a time it lacks its event time."""
+        fields = row(of, time or 0, values)
+        if time is None:
+            del fields[f"_ts:{of.store_name}".encode()]
+        self.hashes.setdefault(redis_key(of, ids), {}).update(fields)
+
+    async def read_hashes(
+        self, reads: Sequence[tuple[HashRead, Sequence[bytes]]], within: float | None = None
+    ) -> list[list[HashRow]]:
+        """The fields of each key, None where there are none."""
+        self.asked += [key for _, keys in reads for key in keys]
+        return [[[self.hashes.get(key, {}).get(field) for field in read.fields] for key in keys] for read, keys in reads]
+
+
+async def answered(
+    metrics: Metrics,
+    shelf: Shelf,
+    of: Catalog,
+    features: Sequence[str] | str,
+    entities: Mapping[str, Sequence[Any]],
+    *,
+    full: bool = False,
+    keep: bool = False,
+    now: int = NOW,
+) -> dict[str, Any]:
+    """The answer of a read, parsed."""
+    asked: dict[str, Any] = {"service": features} if isinstance(features, str) else {"features": tuple(features)}
+    plan = compile_plan(of, Shape(columns=tuple(entities), full_names=full, **asked))
+    reader = Reader(shelf, metrics, MAX_ENTITIES, keep, lambda: now)  # type: ignore[arg-type]
+    answer: dict[str, Any] = json.loads(await reader.read(plan, entities))
+    return answer
