@@ -127,10 +127,20 @@ async def test_a_body_that_announces_too_much(site: Site) -> None:
         assert (await connection.receive()).status == 413
 
 
+@pytest.mark.parametrize("headers", [CHUNKED, {"content-length": str(MAX_BODY_BYTES + 1)}])
+async def test_a_body_just_over_the_limit(site: Site, headers: dict[str, str]) -> None:
+    """A body that has come whole is refused without waiting for more of it."""
+    data = b" " * (MAX_BODY_BYTES + 1)
+    async with await HttpConnection.open(site.service.url) as connection, asyncio.timeout(1.5):
+        await connection.send(encode_request("POST", PATH, headers=headers))
+        await connection.send(chunks(data, 65_536) if headers is CHUNKED else data)
+        assert (await connection.receive()).status == 413
+
+
 async def test_chunks_over_the_limit(site: Site) -> None:
     """Without a length to go by, the limit holds for what has come."""
     async with await HttpConnection.open(site.service.url) as connection:
-        await connection.send(encode_request("POST", PATH, headers=CHUNKED) + chunks(b" " * (MAX_BODY_BYTES + 1), 65_536))
+        await connection.send(encode_request("POST", PATH, headers=CHUNKED) + chunks(b" " * (2 * MAX_BODY_BYTES), 65_536))
         assert (await connection.receive()).status == 413
 
 

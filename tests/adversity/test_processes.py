@@ -29,30 +29,27 @@ PATIENT = {"FEATURE_SERVICE_READ_DEADLINE_MS": "20000"}
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A service with two workers, which wait for Redis for as long as it takes."""
-    with open_site(tmp_path_factory.mktemp("site"), workers=WORKERS, environment=PATIENT) as site:
-        site.service.wait_ready()
-        yield site
+def _sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    """Services of two workers that wait for Redis for as long as it takes, all started at the same time."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(open_site(tmp_path_factory.mktemp(name), workers=WORKERS, environment=PATIENT))
+            for name in ("lasting", "SIGTERM", "SIGINT")
+        }
 
 
 @pytest.fixture(scope="module")
-def _doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
-    """Two more, started at the same time."""
-    with ExitStack() as stack:
-        sites = {
-            name: stack.enter_context(open_site(tmp_path_factory.mktemp(name), workers=WORKERS, environment=PATIENT))
-            for name in ("SIGTERM", "SIGINT")
-        }
-        for site in sites.values():
-            site.service.wait_ready()
-        yield sites
+def site(_sites: dict[str, Site]) -> Site:
+    """The one that goes on to the end."""
+    _sites["lasting"].service.wait_ready()
+    return _sites["lasting"]
 
 
 @pytest.fixture
-def doomed(request: pytest.FixtureRequest, _doomed: dict[str, Site]) -> Site:
-    """One of them, by the signal that ends it."""
-    return _doomed[request.param]
+def doomed(request: pytest.FixtureRequest, _sites: dict[str, Site]) -> Site:
+    """One that is ended by a signal."""
+    _sites[request.param].service.wait_ready()
+    return _sites[request.param]
 
 
 def exactly_counted(site: Site) -> float:

@@ -255,7 +255,7 @@ async def test_one_lost_connection_of_two_costs_nothing(proxy: TcpProxy, store: 
 
 
 async def test_what_is_asked_too_fast_does_not_queue_without_bound(proxy: TcpProxy, store: RedisStore) -> None:
-    """A Redis slower than the reads makes them time out, and when the rush is over answers come again within seconds."""
+    """A Redis slower than the reads makes them time out, and when the rush is over answers come again long before all that was asked could be answered."""
     numbers = tuple(range(100))
     proxy.throttle(100_000)  # twenty such reads a second, on two connections
     rush = []
@@ -265,7 +265,7 @@ async def test_what_is_asked_too_fast_does_not_queue_without_bound(proxy: TcpPro
     found = Counter(await asyncio.gather(*rush))
     assert found["wrong"] == 0
     assert found["StoreTimeout"] > 100
-    deadline = time.monotonic() + 3.0  # what was asked takes 30 s to answer
+    deadline = time.monotonic() + 15.0  # what was asked takes 30 s to answer
     while (alone := await outcome(store, *numbers)) != "right":
         assert alone != "wrong"
         assert time.monotonic() < deadline, "the rush is over, and still nothing is answered"
