@@ -255,7 +255,7 @@ async def test_one_lost_connection_of_two_costs_nothing(proxy: TcpProxy, store: 
 
 
 async def test_what_is_asked_too_fast_does_not_queue_without_bound(proxy: TcpProxy, store: RedisStore) -> None:
-    """A Redis slower than the reads makes them time out, and when the rush is over answers come again long before all that was asked could be answered."""
+    """A Redis slower than the reads makes them time out; after the rush it answers long before all could be answered."""
     numbers = tuple(range(100))
     proxy.throttle(100_000)  # twenty such reads a second, on two connections
     rush = []
