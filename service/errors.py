@@ -50,7 +50,12 @@ class InvalidRequest(FeatureServiceError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Of `problems` only the first MAX_PROBLEMS are taken, and made."""
         self.problems = tuple(islice(problems, MAX_PROBLEMS))
-        super().__init__(" ".join(problem.message for problem in self.problems))
+        sentences = [
+            problem.message if problem.row is None else f"Row {problem.row}: {problem.message}" for problem in self.problems
+        ]
+        if len(sentences) == MAX_PROBLEMS:
+            sentences.append("There may be more; these are the first.")
+        super().__init__(" ".join(sentences))
 
     @classmethod
     def because(cls, message: str, field: str | None = None, row: int | None = None) -> "InvalidRequest":

@@ -142,6 +142,5 @@ def describe(value: Any) -> str:
     if isinstance(value, str):
         return f'the string "{shorten(value)}"'
     if isinstance(value, int | float):
-        text = repr(value) if isinstance(value, float) or abs(value) < 10**30 else "an enormous integer"
-        return f"the number {text}"
+        return f"the number {value!r}" if isinstance(value, float) or abs(value) < 10**30 else "an enormous integer"
     return "a list" if isinstance(value, list) else "an object"

@@ -103,7 +103,7 @@ class Reader:
             )
         if rows > self._max_entities:
             raise RequestTooLarge.because(
-                f"{rows} entities are more than the {self._max_entities} that one request may ask for.", "entities"
+                f"{rows} entities are more than the {self._max_entities} that one request may ask for; split it.", "entities"
             )
         return rows
 

@@ -10,6 +10,8 @@ from service.catalog.definitions import CatalogDefinition, ServiceDefinition, Vi
 # Names less alike than this (0 to 100) aren't worth suggesting.
 LEAST_SIMILARITY = 60
 SUGGESTIONS = 3
+# The listing of a catalog that isn't shown to anybody.
+NOTHING_LISTED = b'{"feature_views":[],"feature_services":[],"push_sources":[]}'
 # Memory for kept plans. A model server sends a handful of shapes for ever; the bound is for those who vary them.
 MAX_PLAN_BYTES = 32 * 1024 * 1024
 # What a plan takes for each feature, measured.
@@ -23,7 +25,7 @@ class Catalog:
     a plan can't outlive its definitions.
     """
 
-    def __init__(self, definition: CatalogDefinition, listing: bytes = b"{}") -> None:
+    def __init__(self, definition: CatalogDefinition, listing: bytes = NOTHING_LISTED) -> None:
         """`listing` is what `service.catalog.listing` made of the same definitions."""
         self.definition = definition
         self.listing = listing

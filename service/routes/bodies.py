@@ -60,8 +60,11 @@ def _explain(data: bytes) -> InvalidRequest:
         return InvalidRequest.because("A number in the body is out of range: it fits neither 64 bits nor a double.")
     except RecursionError:
         return MalformedRequest.because("The body is nested too deeply.")
+    except UnicodeDecodeError:
+        return MalformedRequest.because("The body isn't UTF-8.")
     except (msgspec.DecodeError, ValueError) as error:
-        return MalformedRequest.because(f"The body isn't JSON: {error}.")
+        reason = str(error).removeprefix("JSON is malformed: ") if data.strip() else "it is empty"
+        return MalformedRequest.because(f"The body isn't JSON: {reason}.")
     return InvalidRequest(_problems(body))
 
 

@@ -113,7 +113,7 @@ class OnlineFeatures:
             message = 'No features are asked for: give features, a list of "view:feature", or feature_service, a name.'
             raise InvalidRequest.because(message, "features")
         if len(features) > self._max_features:
-            message = f"{len(features)} features are more than the {self._max_features} that one request may ask for."
+            message = f"{len(features)} features are more than the {self._max_features} that one request may ask for; split it."
             raise RequestTooLarge.because(message, "features")
         return Shape(
             columns=tuple(request.entities),
@@ -126,13 +126,15 @@ class OnlineFeatures:
 
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole body; raises RequestTooLarge for one over `limit` bytes, ClientGone when the client goes."""
+    coming = _chunks(receive)
     chunks = []
     size = 0
-    async for chunk in _chunks(receive):
+    async for chunk in coming:
         size += len(chunk)
         if size > limit:
-            await _drop_rest(receive)
-            raise RequestTooLarge.because(f"The body is longer than the {limit} bytes that are allowed.")
+            await _drop(coming)
+            message = f"The body is longer than the {limit} bytes that are allowed: ask for fewer entities at a time."
+            raise RequestTooLarge.because(message)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -147,12 +149,12 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _drop_rest(receive: Receive) -> None:
+async def _drop(coming: AsyncIterator[bytes]) -> None:
     """Read on for a moment: an answer that is sent while the client still writes may never reach it."""
     dropped = 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DROPPING_SECONDS):
-            async for chunk in _chunks(receive):
+            async for chunk in coming:
                 dropped += len(chunk)
                 if dropped > DROPPED_BYTES:
                     return

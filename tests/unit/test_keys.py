@@ -131,7 +131,7 @@ async def test_each_row_has_its_own_key(metrics: Metrics, types: list[str], data
         ("INT64", {"a": 1}, "an object"),
         ("INT64", HIGHEST64 + 1, "the number 9223372036854775808"),
         ("INT64", LOWEST64 - 1, "the number -9223372036854775809"),
-        ("INT64", 10**40, "the number an enormous integer"),
+        ("INT64", 10**40, "an enormous integer"),
         ("INT32", 2**31, "the number 2147483648"),
         ("INT32", -(2**31) - 1, "the number -2147483649"),
         ("UNIX_TIMESTAMP", "2024-01-01T00:00:00Z", 'the string "2024-01-01T00:00:00Z"'),
