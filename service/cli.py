@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from service.errors import ConfigurationError
 from service.logs import configure_logging
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
 from service.supervisor import EX_CONFIG, Supervisor, open_listener
 
 DEFAULT_PORT = 6566
@@ -20,6 +21,10 @@ DEFAULT_PORT = 6566
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 78 (EX_CONFIG) means that something has to be mended before it can start."""
     options = _parser().parse_args(arguments)
+    misspelt = unknown_variables(os.environ)
+    if misspelt:
+        print(f"feature-service: there is no such setting: {', '.join(misspelt)}; see docs/settings.md.", file=sys.stderr)
+        return EX_CONFIG
     try:
         settings = Settings()
     except ValidationError as error:

@@ -3,6 +3,7 @@
 What Feast configures (registry, online store, auth) stays in feature_store.yaml. Each setting has a line in docs/settings.md.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,10 +15,19 @@ def _milliseconds(default: float, description: str) -> Any:
     return Field(default, gt=0, le=60_000, allow_inf_nan=False, description=description)
 
 
+PREFIX = "FEATURE_SERVICE_"
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """The variables that look like settings and aren't: most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
 class Settings(BaseSettings):
     """Every setting has its unit in its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FEATURE_SERVICE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     read_deadline_ms: float = Field(
         250.0, gt=0, le=60_000, allow_inf_nan=False, description="How long one read may wait for Redis."

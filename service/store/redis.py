@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 # Reconnection: quick first, then slower, but well under the second within which answers are to be right again.
 FIRST_BACKOFF_SECONDS = 0.02
 LONGEST_BACKOFF_SECONDS = 0.4
+# Turns of the event loop whose reads go over one connection before it is another's turn: replies to what was asked in
+# neighbouring turns then come in one piece.
+TURNS = 16
 
 HashRow = list[bytes | None]
 
@@ -105,7 +108,7 @@ class RedisStore:
             connections = self._open
             if not connections:
                 raise StoreUnavailable(self._last_error)
-            connection = self._filling = connections[next(self._turn) % len(connections)]
+            connection = self._filling = connections[next(self._turn) // TURNS % len(connections)]
         future = connection.send(commands, count, self.read_timeout if within is None else within)
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(self.read_timeout, self._expire)

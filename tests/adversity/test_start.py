@@ -64,7 +64,6 @@ REFUSED: Wrong = {
         lambda folder: changed(folder, online_store=redis_store("${NO_SUCH_REDIS},password=${NO_SUCH_SECRET}")),
         ("NO_SUCH_REDIS", "NO_SUCH_SECRET"),
     ),
-    "another store": (lambda folder: changed(folder, online_store={"type": "sqlite"}), ("sqlite", "Redis")),
     "authentication": (
         lambda folder: changed(folder, auth={"type": "kubernetes"}),
         ("authentication", "kubernetes"),
@@ -72,6 +71,7 @@ REFUSED: Wrong = {
 }
 # The same in this process: what the definitions process raises is what ends the service.
 REFUSED_TOO: Wrong = {
+    "another store": (lambda folder: changed(folder, online_store={"type": "sqlite"}), ("sqlite", "Redis")),
     "broken yaml": (broken_yaml, ("feature_store.yaml",)),
     "key version": (
         lambda folder: changed(folder, entity_key_serialization_version=1),

@@ -132,3 +132,10 @@ def test_a_command_line_that_cannot_be_meant_is_told(arguments: list[str], capsy
         main(arguments)
     assert caught.value.code == 2
     assert "feature-service" in capsys.readouterr().err
+
+
+def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be ignored otherwise, and the default be in force."""
+    monkeypatch.setenv("FEATURE_SERVICE_MAX_ENTITES", "5")
+    assert main(["serve", "--repo", "nowhere"]) == 78
+    assert "FEATURE_SERVICE_MAX_ENTITES" in capsys.readouterr().err
