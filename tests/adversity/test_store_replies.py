@@ -195,10 +195,11 @@ async def test_a_redis_that_says_nothing_is_a_timeout_and_is_left(proxy: TcpProx
         assert set(found) <= {"StoreTimeout", "StoreUnavailable"}
         assert found["StoreTimeout"]
         assert time.monotonic() - began < DEADLINE_SECONDS + MARGIN_SECONDS
-        await until(lambda: events.open == 0, "that silent connections are given up")
-        began = time.monotonic()
-        assert await outcome(store, 1) in ("StoreTimeout", "StoreUnavailable")
-        assert time.monotonic() - began < DEADLINE_SECONDS + MARGIN_SECONDS
+        for _ in range(20):  # whichever connection they go over, reads find out that it is silent
+            began = time.monotonic()
+            assert await outcome(store, 1) in ("StoreTimeout", "StoreUnavailable")
+            assert time.monotonic() - began < DEADLINE_SECONDS + MARGIN_SECONDS
+        assert events.open == 0
         proxy.heal()
         await recovers(store)
 
@@ -266,7 +267,7 @@ async def test_what_is_asked_too_fast_does_not_queue_without_bound(proxy: TcpPro
     assert found["wrong"] == 0
     assert found["StoreTimeout"] > 100
     deadline = time.monotonic() + 15.0  # what was asked takes 30 s to answer
-    while (alone := await outcome(store, *numbers)) != "right":
+    while (alone := await outcome(store, 1)) != "right":  # a short answer, which doesn't trickle on a busy machine
         assert alone != "wrong"
         assert time.monotonic() < deadline, "the rush is over, and still nothing is answered"
 
