@@ -35,7 +35,11 @@ _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phr
 
 
 class CoalescingTransport:
-    """Collects what is written in one turn of the event loop: a write to a socket costs more than a whole small read."""
+    """Collects what is written in one turn of the event loop: a write to a socket costs more than a whole small read.
+
+    So do the answers to several connections that end in one turn: written one behind the other, the first of them wakes
+    the client's process, the others find it awake.
+    """
 
     __slots__ = ("_call_soon", "_transport", "_unsent")
 
@@ -54,14 +58,6 @@ class CoalescingTransport:
         unsent, self._unsent = self._unsent, []
         if unsent and not self._transport.is_closing():
             self._transport.write(b"".join(unsent))
-
-    def write_now(self, data: bytes) -> None:
-        """Send at once, behind what was written before. Hot."""
-        if self._unsent:
-            self._unsent.append(data)
-            self._flush()
-        else:
-            self._transport.write(data)
 
     def close(self) -> None:
         """Send what is left, then close."""
@@ -170,7 +166,7 @@ class HotHttpProtocol(HttpToolsProtocol):
             head.append(b"connection: close\r\n")
         head.append(b"content-type: %s\r\ncontent-length: %d\r\n\r\n" % (answer.content_type, len(answer.body)))
         head.append(answer.body)
-        self._coalescing.write_now(b"".join(head))
+        self._coalescing.write(b"".join(head))
         cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()

@@ -57,18 +57,24 @@ class JoinKey:
         """Whether Feast can make a key of this type at all."""
         return value_type in _TYPE_NUMBERS
 
-    def encode(self, column: Sequence[Any], name: str) -> list[bytes]:
-        """Each id of the request's column `name`, as it stands behind `head`. Hot.
+    def encode(self, column: Sequence[Any], field: str) -> list[bytes]:
+        """Each id of a column, as it stands behind `head`; `field` is the column's path in the request. Hot.
 
         Raises InvalidRequest naming each row that isn't of the type.
         """
         wanted = int if self._range else str
         if set(map(type, column)) != {wanted}:
-            raise InvalidRequest(self._problems(column, name))
+            raise InvalidRequest(self._problems(column, field))
         try:
             return self._encode(column)
         except (struct.error, ValueError):  # out of range, not base64, not Unicode
-            raise InvalidRequest(self._problems(column, name)) from None
+            raise InvalidRequest(self._problems(column, field)) from None
+
+    def problem(self, value: Any) -> str | None:
+        """None for an id of this type, else a phrase: `must be an integer that fits 64 bits (INT64), not null`."""
+        if self._accepts(value):
+            return None
+        return f"must be {_WANTED[self.value_type]} ({self.value_type}), not {describe(value)}"
 
     def _encode_integers(self, column: Sequence[int]) -> list[bytes]:
         pack = self._pack
@@ -80,11 +86,11 @@ class JoinKey:
     def _encode_bytes(self, column: Sequence[str]) -> list[bytes]:
         return [_with_length(b64decode(value, validate=True)) for value in column]
 
-    def _problems(self, column: Sequence[Any], name: str) -> Iterator[Problem]:
-        wanted = f"{self.name} must be {_WANTED[self.value_type]} ({self.value_type})"
+    def _problems(self, column: Sequence[Any], field: str) -> Iterator[Problem]:
         for row, value in enumerate(column):
-            if not self._accepts(value):
-                yield Problem(f"{wanted}, not {describe(value)}.", f"entities.{name}", row)
+            problem = self.problem(value)
+            if problem is not None:
+                yield Problem(f"{self.name} {problem}.", field, row)
 
     def _accepts(self, value: Any) -> bool:
         if self._range:

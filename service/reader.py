@@ -4,15 +4,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout, UnreadableValue
+from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout
+from service.gathering import ROWS_AT_ONCE, Gatherer
 from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey, shorten
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
-from service.store import HashRow, RedisStore
-from service.vectors import UNREADABLE, Vector, VectorBuilder, concatenate, find_unreadable, to_json
-
-# Entities decoded in one go (about 2 ms of 12 features). A larger request lets others through between its parts.
-ROWS_AT_ONCE = 512
+from service.store import RedisStore
+from service.vectors import Vector, VectorBuilder, concatenate, to_json
 
 # The id of views without an entity, as JoinKey.encode gives it.
 _DUMMY_ID = JoinKey(DUMMY_JOIN_KEY, "STRING").encode([DUMMY_VALUE], DUMMY_JOIN_KEY)
@@ -31,13 +29,10 @@ class Reader:
     ) -> None:
         """`clock` gives nanoseconds since the epoch, and decides what is expired."""
         self._store = store
-        self._clock = clock
         self._max_entities = max_entities
         self._vectors = VectorBuilder(metrics, max(max_entities, 1), keep_expired)
-        self._cells = metrics.cells
+        self._gatherer = Gatherer(store, metrics, self._vectors, clock)
         self._entities = metrics.histogram("read_entities")
-        self._redis_seconds = metrics.histogram("read_phase_seconds", "redis")
-        self._encode_seconds = metrics.histogram("read_phase_seconds", "encode")
 
     async def read(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> bytes:
         """The answer's JSON, vectors in the order of the request.
@@ -46,14 +41,14 @@ class Reader:
         StoreUnavailable or StoreTimeout. Hot.
         """
         rows = self._count_rows(entities)
-        encoded = [join_key.encode(entities[column], column) for column, join_key in plan.join_keys]
+        encoded = [join_key.encode(entities[column], f"entities.{column}") for column, join_key in plan.join_keys]
         keys = [_keys(group, encoded, rows) for group in plan.groups]
         self._entities.observe(rows)
-        answer = [self._vectors.entity(entities[column]) for column in plan.echoed]
         if rows <= ROWS_AT_ONCE:
-            answer += await self._read_rows(plan, keys)
+            answer = await self._gatherer.read(plan, keys, rows)
         else:
-            answer += concatenate([part async for part in self._read_in_parts(plan, keys, rows)])
+            answer = concatenate([part async for part in self._read_in_parts(plan, keys, rows)], len(plan.echoed))
+        answer[: len(plan.echoed)] = [self._vectors.entity(entities[column]) for column in plan.echoed]
         return b'{"results":[%s%s' % (to_json(answer), plan.tail)
 
     async def _read_in_parts(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Vector]]:
@@ -63,32 +58,8 @@ class Reader:
             left = deadline - time.perf_counter()
             if left <= 0:
                 raise StoreTimeout(f"Redis didn't answer for all of {rows} entities within the deadline.")
-            yield await self._read_rows(plan, [column[start : start + ROWS_AT_ONCE] for column in keys], left)
-
-    async def _read_rows(self, plan: ReadPlan, keys: Sequence[list[bytes]], within: float | None = None) -> list[Vector]:
-        """The vectors of the features, for one range of rows. `keys` are those of each group."""
-        started = time.perf_counter()
-        wanted = [list(dict.fromkeys(column)) for column in keys]
-        replies = await self._store.read_hashes(
-            [(group.read, column) for group, column in zip(plan.groups, wanted, strict=True)], within
-        )
-        fetched = time.perf_counter()
-        self._redis_seconds.observe(fetched - started)
-        now = self._clock()
-        offset = len(plan.echoed)
-        answer: list[Any] = [None] * (offset + plan.features)
-        for group, column, unique, rows in zip(plan.groups, keys, wanted, replies, strict=True):
-            columns = tuple(zip(*_spread(rows, unique, column), strict=True))
-            try:
-                self._vectors.fill(group, columns, now, answer)
-            except UNREADABLE as error:
-                found = find_unreadable(group, columns)
-                if found is None:
-                    raise
-                row, name = found
-                raise UnreadableValue(f"Redis key {column[row]!r}: {name} can't be read: {error}") from error
-        self._encode_seconds.observe(time.perf_counter() - fetched)
-        return answer[offset:]
+            part = [column[start : start + ROWS_AT_ONCE] for column in keys]
+            yield await self._gatherer.read_now(plan, part, min(ROWS_AT_ONCE, rows - start), left)
 
     def _count_rows(self, entities: Mapping[str, Sequence[Any]]) -> int:
         """The length that all columns have; a request without columns is for one row."""
@@ -124,11 +95,3 @@ def _keys(group: Group, encoded: Sequence[list[bytes]], rows: int) -> list[bytes
     if not group.inputs:
         return group.encoder.encode([_DUMMY_ID * rows])
     return group.encoder.encode([encoded[index] for index in group.inputs])
-
-
-def _spread(rows: list[HashRow], unique: list[bytes], keys: list[bytes]) -> list[HashRow]:
-    """Rows of unique keys to rows of all keys: an entity that is asked for twice is fetched once."""
-    if len(unique) == len(keys):
-        return rows
-    by_key = dict(zip(unique, rows, strict=True))
-    return [by_key[key] for key in keys]

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from service.codec import timestamps
-from service.codec.values import RawColumn
+from service.codec.values import ColumnCodec, RawColumn
 from service.metrics import Metrics
 from service.plan import Group, ViewRead
 
@@ -19,8 +19,11 @@ STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
 # What reading raises for bytes that Feast didn't write: cut short, not UTF-8, a time beyond the year 9999.
 UNREADABLE = (ValueError, IndexError, OverflowError)
 
+# Of each feature of one codec: its column there, its view in the group, its place in the answer.
+Places = Sequence[tuple[int, int, int]]
 # One feature's part of the answer: the JSON arrays of its values, statuses and event times.
 Vector = tuple[bytes, bytes, bytes]
+_NOTHING: Vector = (b"", b"", b"")
 
 
 class ConstantArrays:
@@ -36,18 +39,14 @@ class ConstantArrays:
 
 
 class ViewRows:
-    """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh.
+    """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh."""
 
-    `cells` are those that count the view's values, in the order of STATUSES.
-    """
-
-    __slots__ = ("blanked", "cells", "counts", "event_timestamps", "statuses", "statuses_json")
+    __slots__ = ("blanked", "cells", "statuses", "texts")
 
     def __init__(self, view: ViewRead, column: RawColumn, now: int, keep_expired: bool, cells: Sequence[int]) -> None:
-        """`now` in nanoseconds since the epoch. Hot."""
+        """`now` in nanoseconds since the epoch; `cells` count the view's values, in the order of STATUSES. Hot."""
         self.cells = cells
-        texts = timestamps.to_texts(column)
-        self.event_timestamps = b"[%s]" % b",".join(texts)
+        self.texts = texts = timestamps.to_texts(column)
         # Texts are compared instead of times: fresh rows, which are most, need not be parsed.
         bound = timestamps.bound_text((now - view.ttl) // timestamps.NANOSECONDS) if view.ttl else b""
         self.statuses: list[str] | None = None
@@ -56,16 +55,13 @@ class ViewRows:
 
     def _judge(self, column: RawColumn, texts: Sequence[bytes], bound: bytes, oldest: int | None, keep_expired: bool) -> None:
         """Row by row."""
-        statuses = [
+        self.statuses = [
             PRESENT if text > bound and raw is not None else _status(raw, oldest)
             for raw, text in zip(column, texts, strict=True)
         ]
-        self.statuses = statuses
-        self.statuses_json = orjson.dumps(statuses)
-        self.counts = [statuses.count(status) for status in STATUSES]
         # Rows whose values are not to be shown, whatever is stored.
         hidden = (NOT_FOUND,) if keep_expired else (NOT_FOUND, OUTSIDE_MAX_AGE)
-        self.blanked = [row for row, status in enumerate(statuses) if status in hidden]
+        self.blanked = [row for row, status in enumerate(self.statuses) if status in hidden]
 
 
 def _status(raw: bytes | None, oldest: int | None) -> str:
@@ -75,75 +71,93 @@ def _status(raw: bytes | None, oldest: int | None) -> str:
     return OUTSIDE_MAX_AGE if oldest is not None and timestamps.to_nanoseconds(raw) < oldest else PRESENT
 
 
+class Block:
+    """Rows of one group, decoded at once and then cut into the vectors of each request that asked for some of them."""
+
+    __slots__ = ("_columns", "_present", "_views")
+
+    def __init__(self, group: Group, columns: Sequence[RawColumn], now: int, builder: "VectorBuilder") -> None:
+        """`columns` are the fields that the group reads, a column of raw values each; `now` in nanoseconds. Hot."""
+        self._present = builder.present
+        self._views = []
+        fresh = True
+        for view in group.views:
+            rows = ViewRows(view, columns[view.timestamp_field], now, builder.keep_expired, builder.cells_of(view.name))
+            fresh = fresh and rows.statuses is None
+            self._views.append(rows)
+        # For each codec: its columns of values, their statuses (None for a column of which all is PRESENT; None for all of
+        # them where that is so), and their places in the answer.
+        self._columns: list[tuple[ColumnCodec, list[Sequence[Any]], list[list[str] | None] | None, Places]] = []
+        for codec, take, places, owned, _ in group.features:
+            raw = take(columns)
+            values, complete = codec.decode(raw)
+            if complete and fresh:
+                statuses = None
+                for owner, number in owned:
+                    builder.cells[self._views[owner].cells[0]] += number * len(columns[0])
+            else:
+                owners = {index: self._views[owner] for index, owner, _ in places}
+                statuses = [self._mix(raw[index], values, index, owners[index], builder.cells) for index in range(len(values))]
+            self._columns.append((codec, values, statuses, places))
+
+    def _mix(
+        self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows, cells: "memoryview[float]"
+    ) -> list[str] | None:
+        """The statuses of a column in which rows may be null, absent or expired; blanks the values that aren't to be shown."""
+        values = decoded[index]
+        base = rows.statuses
+        if base is not None or None in values:
+            statuses = base.copy() if base else [PRESENT] * len(values)
+            for row, value in enumerate(values):
+                if value is None and statuses[row] is PRESENT:
+                    statuses[row] = NOT_FOUND if column[row] is None else NULL_VALUE
+            if base and rows.blanked:
+                blanked = decoded[index] = list(values)
+                for row in rows.blanked:
+                    blanked[row] = None
+            for cell, status in zip(rows.cells, STATUSES, strict=True):
+                cells[cell] += statuses.count(status)
+            return statuses
+        cells[rows.cells[0]] += len(values)
+        return None
+
+    def cut(self, start: int, stop: int, answer: list[Any]) -> None:
+        """Put the vectors of the rows from `start` to `stop` where they belong in `answer`. Hot."""
+        all_present = self._present(stop - start)
+        times = [b"[%s]" % b",".join(rows.texts[start:stop]) for rows in self._views]
+        for codec, values, statuses, places in self._columns:
+            arrays = codec.to_json([column[start:stop] for column in values])
+            if statuses is None:
+                for index, owner, position in places:
+                    answer[position] = (arrays[index], all_present, times[owner])
+                continue
+            of_columns = [all_present if column is None else orjson.dumps(column[start:stop]) for column in statuses]
+            for index, owner, position in places:
+                answer[position] = (arrays[index], of_columns[index], times[owner])
+
+
 class VectorBuilder:
-    """Builds vectors and counts their statuses; one for each worker."""
+    """What the vectors of one worker share."""
 
     def __init__(self, metrics: Metrics, longest: int, keep_expired: bool) -> None:
         """`longest` is the number of rows of the longest vector."""
-        self._present = ConstantArrays(b'"PRESENT"', longest)
+        self.present = ConstantArrays(b'"PRESENT"', longest)
         self._epochs = ConstantArrays(timestamps.EPOCH_JSON, longest)
-        self._keep_expired = keep_expired
+        self.keep_expired = keep_expired
         self._metrics = metrics
-        self._cells = metrics.cells
+        self.cells = metrics.cells
         self._status_cells: dict[str, list[int]] = {}
 
     def entity(self, values: Sequence[Any]) -> Vector:
         """The echo of an entity column, as stock has it: PRESENT, at the epoch."""
         rows = len(values)
-        return orjson.dumps(values), self._present(rows), self._epochs(rows)
+        return orjson.dumps(values), self.present(rows), self._epochs(rows)
 
-    def fill(self, group: Group, columns: Sequence[RawColumn], now: int, answer: list[Any]) -> None:
-        """Put the vectors of one group where they belong in `answer`; `now` in nanoseconds. Hot."""
-        length = len(columns[0])
-        all_present = self._present(length)
-        views = []
-        fresh = True
-        for view in group.views:
-            cells = self._status_cells.get(view.name) or self._cells_of(view.name)
-            rows = ViewRows(view, columns[view.timestamp_field], now, self._keep_expired, cells)
-            fresh = fresh and rows.statuses is None
-            views.append(rows)
-        for codec, take, places, owned, _ in group.features:
-            raw = take(columns)
-            values, complete = codec.decode(raw)
-            if complete and fresh:
-                arrays = codec.to_json(values)
-                for index, owner, position in places:
-                    answer[position] = (arrays[index], all_present, views[owner].event_timestamps)
-                for owner, number in owned:
-                    self._cells[views[owner].cells[0]] += number * length
-            else:
-                owners = {index: views[owner] for index, owner, _ in places}
-                statuses = {index: self._mix(raw[index], values, index, rows) for index, rows in owners.items()}
-                arrays = codec.to_json(values)
-                for index, owner, position in places:
-                    answer[position] = (arrays[index], statuses[index], views[owner].event_timestamps)
-
-    def _mix(self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows) -> bytes:
-        """The statuses of a column in which rows may be null, absent or expired; blanks the values that aren't to be shown."""
-        values = decoded[index]
-        base = rows.statuses or [PRESENT] * len(values)
-        counts = rows.counts if rows.statuses else [len(values), 0, 0, 0]
-        statuses_json = rows.statuses_json if rows.statuses else self._present(len(values))
-        gaps = [row for row, value in enumerate(values) if value is None and base[row] is PRESENT]
-        if gaps:
-            statuses, counts = base.copy(), counts.copy()
-            for row in gaps:
-                statuses[row] = status = NOT_FOUND if column[row] is None else NULL_VALUE
-                counts[0] -= 1
-                counts[STATUSES.index(status)] += 1
-            statuses_json = orjson.dumps(statuses)
-        if rows.statuses and rows.blanked:
-            blanked = decoded[index] = list(values)
-            for row in rows.blanked:
-                blanked[row] = None
-        for cell, count in zip(rows.cells, counts, strict=True):
-            self._cells[cell] += count
-        return statuses_json
-
-    def _cells_of(self, view: str) -> list[int]:
-        cells = [self._metrics.cell("feature_values", view, status) for status in STATUSES]
-        self._status_cells[view] = cells
+    def cells_of(self, view: str) -> list[int]:
+        """The cells that count a view's values, in the order of STATUSES. Hot."""
+        cells = self._status_cells.get(view)
+        if cells is None:
+            cells = self._status_cells[view] = [self._metrics.cell("feature_values", view, status) for status in STATUSES]
         return cells
 
 
@@ -160,10 +174,10 @@ def to_json(vectors: Sequence[Vector]) -> bytes:
     return b"".join(parts)
 
 
-def concatenate(parts: Sequence[Sequence[Vector]]) -> list[Vector]:
-    """The vectors of consecutive ranges of rows as vectors of all rows."""
-    joined = []
-    for vectors in zip(*parts, strict=True):
+def concatenate(parts: Sequence[Sequence[Vector]], first: int) -> list[Vector]:
+    """The vectors of consecutive ranges of rows as vectors of all rows; the places before `first` stay free."""
+    joined = [_NOTHING] * first
+    for vectors in zip(*[part[first:] for part in parts], strict=True):
         values, statuses, times = (
             b"[%s]" % b",".join([array[1:-1] for array in arrays]) for arrays in zip(*vectors, strict=True)
         )

@@ -32,11 +32,11 @@ class Histogram:
         self._bounds = bounds
         self._sum = base + len(bounds) + 1
 
-    def observe(self, value: float) -> None:
-        """Count one value. Hot: about 150 ns."""
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value, so many times. Hot: about 150 ns."""
         cells = self._cells
-        cells[self._base + bisect_left(self._bounds, value)] += 1
-        cells[self._sum] += value
+        cells[self._base + bisect_left(self._bounds, value)] += times
+        cells[self._sum] += value * times
 
 
 class Metrics:

@@ -2,6 +2,6 @@
 
 from service.store.address import RedisAddress, parse_address
 from service.store.command import HashRead
-from service.store.redis import HashRow, RedisStore, StoreObserver
+from service.store.redis import HashRow, RedisStore, StoreObserver, check_rows
 
-__all__ = ["HashRead", "HashRow", "RedisAddress", "RedisStore", "StoreObserver", "parse_address"]
+__all__ = ["HashRead", "HashRow", "RedisAddress", "RedisStore", "StoreObserver", "check_rows", "parse_address"]

@@ -70,13 +70,14 @@ class Connection(asyncio.Protocol):
         future: asyncio.Future[Replies] = self._loop.create_future()
         self.pending.append(Pending(count, future, now, now + timeout))
         if not self._unsent:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._unsent.append(commands)
         return future
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was sent in this turn of the event loop: for those who know that it is at its end."""
         unsent, self._unsent = self._unsent, []
-        if self._transport is not None:
+        if unsent and self._transport is not None:
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def data_received(self, data: bytes) -> None:

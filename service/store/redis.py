@@ -74,31 +74,39 @@ class RedisStore:
         if self._sweep is not None:
             self._sweep.cancel()
 
-    async def read_hashes(
+    def read_hashes(
         self, reads: Sequence[tuple[HashRead, Sequence[bytes]]], within: float | None = None
-    ) -> list[list[HashRow]]:
-        """HMGET each read's fields of each of its keys, all in one write; rows in the order of the keys.
+    ) -> "asyncio.Future[list[HashRow]]":
+        """HMGET each read's fields of each of its keys, all in one write; a row a key, in order, to be given to check_rows.
 
-        `within` are the seconds that are left, where they are less than the deadline.
-
-        Raises StoreTimeout past the deadline, StoreUnavailable when Redis is gone or answers with an error.
+        `within` are the seconds that are left, where they are less than the deadline. The future raises StoreTimeout past
+        the deadline, StoreUnavailable when Redis is gone; so does the call itself when there is no connection. Hot.
         """
         if len(reads) == 1:
             command, keys = reads[0]
-            replies = await self._send(command.encode(keys), len(keys), within)
-            if hiredis.ReplyError in set(map(type, replies)):
-                _refuse(replies, keys)
-            return [replies]
+            return self._send(command.encode(keys), len(keys), within)
         written = b"".join([command.encode(keys) for command, keys in reads])
-        replies = await self._send(written, sum(len(keys) for _, keys in reads), within)
-        if hiredis.ReplyError in set(map(type, replies)):
-            _refuse(replies, [key for _, keys in reads for key in keys])
-        ends = itertools.accumulate(len(keys) for _, keys in reads)
-        return [replies[end - len(keys) : end] for end, (_, keys) in zip(ends, reads, strict=True)]
+        return self._send(written, sum(len(keys) for _, keys in reads), within)
+
+    def flush(self) -> None:
+        """Write what was asked in this turn of the event loop, as would happen at its end."""
+        if self._filling is not None:
+            self._filling.flush()
+
+    def send(self, commands: Sequence[bytes], within: float | None = None) -> "asyncio.Future[Replies]":
+        """Send encoded commands; the future gives their replies in order, errors as hiredis.ReplyError values.
+
+        What is sent in one turn of the event loop goes over one connection, in order, and each future fails by itself: with
+        StoreTimeout past the deadline, with StoreUnavailable when Redis is gone; it may have executed the commands all the
+        same. Raises StoreUnavailable at once when there is no connection.
+        """
+        return self._send(b"".join(commands), len(commands), within)
+
+    execute = send
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers within the deadline."""
-        replies = await self._send(encode_command(b"PING"), 1)
+        replies = await self.send([encode_command(b"PING")])
         if isinstance(replies[0], hiredis.ReplyError):
             _refuse(replies, [b"PING"])
 
@@ -150,6 +158,12 @@ class RedisStore:
             self._observer.store_disconnected()
             self._last_error = f"The connection to Redis at {self.address} was lost."
             connection.close("The service is shutting down.")
+
+
+def check_rows(rows: Sequence[HashRow], keys: Sequence[bytes]) -> None:
+    """Raise StoreUnavailable or UnreadableValue if a row of a read is an error of Redis's instead. Hot."""
+    if hiredis.ReplyError in set(map(type, rows)):
+        _refuse(rows, keys)
 
 
 def _refuse(replies: Sequence[Any], keys: Sequence[bytes]) -> NoReturn:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import redis
 
 from pipelines.local.redis import EmbeddedRedis
-from service.store import HashRead, HashRow, RedisStore, parse_address
+from service.store import HashRead, HashRow, RedisStore, check_rows, parse_address
 from tests.servers.waiting import until
 
 DEADLINE_SECONDS = 0.25
@@ -65,7 +65,9 @@ def row(number: int, db: int = 0) -> HashRow:
 
 async def read(store: RedisStore, *numbers: int) -> list[HashRow]:
     """Rows of customers, by one HMGET each, in one batch."""
-    (rows,) = await store.read_hashes([(_READ, [key(number) for number in numbers])])
+    keys = [key(number) for number in numbers]
+    rows = await store.read_hashes([(_READ, keys)])
+    check_rows(rows, keys)
     return rows
 
 

@@ -93,10 +93,10 @@ async def test_each_of_many_concurrent_reads_gets_its_own_answer(proxy: TcpProxy
 
 
 async def test_groups_of_one_read_come_apart_again(store: RedisStore) -> None:
-    """Two field lists in one call give two lists of rows, each in the order of its keys."""
+    """Two field lists in one call give rows of both, in the order of the keys."""
     cities, names = HashRead([b"city"]), HashRead([b"name"])
     found = await store.read_hashes([(cities, [key(3), key(400)]), (names, [key(5), key(77), key(3)])])
-    assert found == [[[row(n)[0]] for n in (3, 400)], [[row(n)[2]] for n in (5, 77, 3)]]
+    assert found == [*([row(n)[0]] for n in (3, 400)), *([row(n)[2]] for n in (5, 77, 3))]
 
 
 async def test_a_late_answer_is_a_timeout(proxy: TcpProxy, store: RedisStore) -> None:

@@ -4,7 +4,7 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.reader import ROWS_AT_ONCE
+from service.gathering import ROWS_AT_ONCE
 
 from .compare import Answer, collision, differences
 from .requests import bodies

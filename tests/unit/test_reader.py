@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.errors import InvalidRequest, RequestTooLarge
+from service.gathering import ROWS_AT_ONCE
 from service.metrics import Metrics
-from service.reader import ROWS_AT_ONCE
 from tests.http.handmade.definitions import EVERYONE, PROFILE, TILL, VISITS, VISITS_AT, catalog, projection, service, view
 from tests.http.handmade.examples import examples
 from tests.http.handmade.shelf import MAX_ENTITIES, NOW, Shelf, answered

@@ -1,5 +1,6 @@
 """A dictionary in Redis's place, so that the clock and every byte are the test's; and reads from it."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ class Shelf:
     def __init__(self) -> None:
         self.hashes: dict[bytes, dict[bytes, bytes]] = {}
         self.asked: list[bytes] = []
+        self.calls = 0
 
     def put(self, of: ViewDefinition, ids: Mapping[str, Any], time: int | None, values: Mapping[str, bytes]) -> None:
         """A row of a view; without a time it lacks its event time."""
@@ -34,12 +36,20 @@ class Shelf:
             del fields[f"_ts:{of.store_name}".encode()]
         self.hashes.setdefault(redis_key(of, ids), {}).update(fields)
 
-    async def read_hashes(
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def read_hashes(
         self, reads: Sequence[tuple[HashRead, Sequence[bytes]]], within: float | None = None
-    ) -> list[list[HashRow]]:
+    ) -> "asyncio.Future[list[HashRow]]":
         """The fields of each key, None where there are none."""
+        self.calls += 1
         self.asked += [key for _, keys in reads for key in keys]
-        return [[[self.hashes.get(key, {}).get(field) for field in read.fields] for key in keys] for read, keys in reads]
+        replies: asyncio.Future[list[HashRow]] = asyncio.get_running_loop().create_future()
+        replies.set_result(
+            [[self.hashes.get(key, {}).get(field) for field in read.fields] for read, keys in reads for key in keys]
+        )
+        return replies
 
 
 async def answered(
