@@ -9,89 +9,112 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
 from service.catalog import NOT_READ_YET, Catalog, CatalogClient
-from service.errors import CatalogUnavailable
+from service.errors import CatalogUnavailable, ConfigurationError, InvalidRequest, Problem
+from service.http import Answer as HotAnswer
+from service.http import Head
 from service.metrics import Metrics
-from service.reader import Reader
-from service.routes import online_features
-from service.routes.documentation import documented, error_responses
+from service.resources import Resources
+from service.routes import online_features, push
+from service.routes.documentation import RAW_PATHS, document_raw_routes, documented, error_responses
 from service.routes.information import information_routes
-from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse
-from service.routes.online_features import OnlineFeatures, Receive, Scope, Send
 from service.routes.problems import Answer, ProblemAnswers
+from service.routes.quarantined import quarantine_routes
+from service.routes.raw import RawEndpoint, Receive, Respond, Scope, Send, send_answer
+from service.routes.validation import validation_routes
 from service.settings import Settings
-from service.store import RedisStore, parse_address
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = "Serves features that Feast defines and keeps in Redis."
+DESCRIPTION = "Serves features that Feast defines and keeps in Redis, and takes new ones that pass validation."
 
 
 class FeatureService:
-    """The ASGI application: the hot endpoint is dispatched before anything else sees the request."""
+    """The ASGI application: the raw endpoints are dispatched before anything else sees the request."""
 
-    def __init__(self, settings: Settings, definitions: Path, metrics_directory: Path) -> None:
-        """`definitions` is the socket of the definitions process."""
+    def __init__(
+        self, settings: Settings, definitions: Path, metrics_directory: Path, expectations: Path | None, strict: bool
+    ) -> None:
+        """`definitions` is the socket of the definitions process, `expectations` a GX project's folder.
+
+        `strict`: suites that can't be used (ConfigurationError) and push sources whose validation is misconfigured (`fatal`)
+        end the process, as they should when the whole service starts. A worker that takes another's place goes on, and refuses
+        what is pushed to them.
+        """
         self.settings = settings
         self.metrics = Metrics(metrics_directory)
-        self.catalog = CatalogClient(definitions, self.metrics, self._open_store)
-        self.store: RedisStore | None = None
+        self.fatal: ConfigurationError | None = None
+        self.on_fatal: Callable[[], None] = lambda: None
+        self._strict = strict
+        self._resources = Resources(settings, self.metrics, expectations, strict)
+        self.catalog = CatalogClient(definitions, self.metrics, self._open, self._check_sources)
         self._problems = ProblemAnswers(settings.error_format, settings.retry_after_seconds)
-        self._read: Callable[[Scope, Receive, Send], Awaitable[None]] = self._refuse
-        # service.http.HotEndpoint
-        self.path = online_features.PATH.encode()
+        # By path; service.http.HotPaths has those of them that are ready.
+        self._raw: dict[str, RawEndpoint] = {}
+        self.answers: dict[bytes, HotAnswer] = {}
+        self.heads: dict[bytes, Head] = {}
         self.max_body = settings.max_body_bytes
-        self.answer: Callable[[bytes], Awaitable[Answer]] | None = None
         self._app = self._build()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """ASGI. Not a coroutine itself, so that the hot endpoint's is the only one between uvicorn and the read."""
-        if scope["type"] == "http" and scope["path"] == online_features.PATH and scope["method"] == "POST":
-            return self._read(scope, receive, send)
+        """ASGI. Not a coroutine itself, so that a raw endpoint's is the only one between uvicorn and the read."""
+        if scope["type"] == "http" and scope["path"] in RAW_PATHS and scope["method"] == "POST":
+            endpoint = self._raw.get(scope["path"])
+            return self._refuse(scope["path"], send) if endpoint is None else endpoint(scope, receive, send)
         return self._app(scope, receive, send)
 
-    def _open_store(self, catalog: Catalog) -> None:
+    def _open(self, catalog: Catalog) -> None:
         """Called with the first catalog: it says where Redis is."""
-        settings = self.settings
-        self.store = RedisStore(
-            parse_address(catalog.definition.online_store.connection_string),
-            _StoreMetrics(self.metrics),
-            connections=settings.redis_connections,
-            read_timeout=settings.read_deadline_ms / 1000,
-            connect_timeout=settings.redis_connect_timeout_ms / 1000,
-        )
-        self.store.start()
-        reader = Reader(self.store, self.metrics, settings.max_entities, settings.expired_values == "keep")
-        endpoint = OnlineFeatures(self.catalog, reader, self._problems, self.metrics, settings)
-        self._read, self.answer = endpoint, endpoint.answer
+        reader = self._resources.open(catalog)
+        writer = self._resources.writer
+        reads = online_features.OnlineFeatures(self.catalog, reader, self.metrics, self.settings)
+        self._serve(online_features.PATH, reads, online_features.ADVICE)
+        self._serve(push.PUSH_PATH, push.Pushes(self.catalog, writer, self.metrics), push.ADVICE)
+        self._serve(push.WRITE_PATH, push.ViewWrites(self.catalog, writer, self.metrics), push.ADVICE)
+        reasons = self._check_sources(catalog)
+        if reasons and self._strict:
+            self._fail(ConfigurationError(" ".join(reasons)))
         # What has been loaded by now stays: the collector needn't look at it again.
         gc.collect()
         gc.freeze()
 
-    async def _refuse(self, _: Scope, __: Receive, send: Send) -> None:
-        """What the hot endpoint is before the first catalog."""
+    def _serve(self, path: str, respond: Respond, advice: str) -> None:
+        endpoint = RawEndpoint(path, respond, self._problems, self.metrics, self.settings, advice)
+        self._raw[path] = endpoint
+        self.answers[path.encode()] = endpoint.answer
+
+    def _check_sources(self, catalog: Catalog) -> list[str]:
+        reasons = self._resources.check_sources(catalog)
+        for reason in reasons:
+            logger.error("%s Pushes to it are refused.", reason)
+        return reasons
+
+    def _fail(self, error: ConfigurationError) -> None:
+        """End the process: it can't run as it is configured."""
+        self.fatal = error
+        self.on_fatal()
+
+    async def _refuse(self, path: str, send: Send) -> None:
+        """What a raw endpoint answers before the first catalog."""
         answer = self._problems.answer(CatalogUnavailable(self.catalog.failure or NOT_READ_YET))
-        self.metrics.count("requests", online_features.PATH, str(answer.status))
-        await online_features.send_answer(send, answer)
+        self.metrics.count("requests", path, str(answer.status))
+        await send_answer(send, answer)
 
     def _build(self) -> FastAPI:
         app = FastAPI(title="Feature service", description=DESCRIPTION, version="0.1.0", lifespan=self._lifespan)
-        errors = error_responses((500, 503), self.settings.error_format)
-        app.include_router(information_routes(self.catalog, lambda: self.store, self.metrics, errors))
-        app.add_api_route(
-            online_features.PATH,
-            _documented,
-            methods=["POST"],
-            response_model=OnlineFeaturesResponse,
-            responses=error_responses((400, 404, 413, 422, 500, 501, 503), self.settings.error_format),
-            summary="Get online features",
-            tags=["features"],
-        )
+        errors = functools.partial(error_responses, error_format=self.settings.error_format)
+        resources = self._resources
+        app.include_router(information_routes(self.catalog, lambda: resources.reads, self.metrics, errors))
+        app.include_router(validation_routes(self.catalog, resources.validator, self.settings, errors))
+        app.include_router(quarantine_routes(self.catalog, lambda: resources.quarantine, lambda: resources.writer, errors))
+        document_raw_routes(app, errors)
         app.add_exception_handler(Exception, self._on_error)
         app.add_exception_handler(HTTPException, self._on_http_error)
+        app.add_exception_handler(RequestValidationError, self._on_invalid_parameters)
         app.middleware("http")(self._count)
         app.openapi = functools.partial(documented, app)  # type: ignore[method-assign]
         return app
@@ -99,13 +122,16 @@ class FeatureService:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         self.metrics.set("workers", 1)
+        try:
+            await self._resources.start()
+        except ConfigurationError as error:
+            self._fail(error)
         self.catalog.start()
         try:
             yield
         finally:
             await self.catalog.stop()
-            if self.store is not None:
-                await self.store.stop()
+            await self._resources.stop()
             self.metrics.close()
 
     async def _count(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -123,6 +149,13 @@ class FeatureService:
     async def _on_error(self, _: Request, error: Exception) -> Response:
         return _respond(self._problems.answer(error))
 
+    async def _on_invalid_parameters(self, _: Request, error: Exception) -> Response:
+        """A parameter of a path or query that FastAPI refuses."""
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - the handler is registered for nothing else
+        found = [(str(each["loc"][-1]), f"{each['msg']}, not {each.get('input')!r}.") for each in error.errors()]
+        problems = [Problem(f"{name}: {message}", name) for name, message in found]
+        return _respond(self._problems.answer(InvalidRequest(problems)))
+
     async def _on_http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for nothing else
         detail = f"{request.method} {request.url.path}: {error.detail}."
@@ -131,37 +164,6 @@ class FeatureService:
         return answer
 
 
-class _StoreMetrics:
-    """Counts what happens to the store."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._open = 0
-
-    def store_connected(self) -> None:
-        """A connection was opened."""
-        self._open += 1
-        self._metrics.set("redis_connections", self._open)
-        self._metrics.count("redis_connects")
-
-    def store_disconnected(self) -> None:
-        """A connection was lost."""
-        self._open -= 1
-        self._metrics.set("redis_connections", self._open)
-
-    def store_timed_out(self, batches: int) -> None:
-        """Reads didn't get their answer within the deadline."""
-        self._metrics.count("redis_timeouts", amount=batches)
-
-
 def _respond(answer: Answer) -> Response:
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
-
-
-async def _documented(body: OnlineFeaturesRequest) -> Response:
-    """Features of entities, with a status and an event time for each value.
-
-    Vectors come in the order of the request: entity columns, then features.
-    """
-    raise RuntimeError(f"{online_features.PATH} is answered before the router: {body}")

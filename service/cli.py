@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.errors import ConfigurationError
+from service.errors import EX_CONFIG, ConfigurationError
+from service.files.command import add_command, run_command
 from service.logs import configure_logging
 from service.settings import Settings, unknown_variables
-from service.supervisor import EX_CONFIG, Supervisor, open_listener
+from service.supervisor import Supervisor, open_listener
 
 DEFAULT_PORT = 6566
 
@@ -21,6 +22,8 @@ DEFAULT_PORT = 6566
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 78 (EX_CONFIG) means that something has to be mended before it can start."""
     options = _parser().parse_args(arguments)
+    if options.command == "validate":
+        return run_command(options)
     misspelt = unknown_variables(os.environ)
     if misspelt:
         print(f"feature-service: there is no such setting: {', '.join(misspelt)}; see docs/settings.md.", file=sys.stderr)
@@ -49,7 +52,8 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _supervise(options: argparse.Namespace, listener: socket.socket, settings: Settings) -> int:
-    supervisor = Supervisor(options.repo, listener, options.workers, settings.shutdown_grace_seconds)
+    grace = settings.shutdown_grace_seconds
+    supervisor = Supervisor(options.repo, listener, options.workers, grace, options.expectations)
     return await supervisor.run()
 
 
@@ -60,9 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--repo", type=Path, required=True, help="folder with a feature_store.yaml, or such a file under any name"
     )
+    serve.add_argument(
+        "--expectations", type=Path, help="folder of a Great Expectations project: pushes are validated by its suites"
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)")
     serve.add_argument("--workers", type=_positive, default=1, help="worker processes (default: %(default)s)")
+    add_command(commands)
     return parser
 
 

@@ -2,6 +2,7 @@
 
     FeatureServiceError
     ├── InvalidRequest           the caller's fault; carries one Problem for each thing that is wrong
+    │   ├── RejectedRows         rows that don't fit their columns' types, or fail the suite of what they are pushed to
     │   ├── MalformedRequest     the body isn't JSON, or not an object
     │   ├── UnknownName          a view, feature or service that the registry doesn't have
     │   ├── RequestTooLarge      more bytes or entities than the settings allow
@@ -10,17 +11,22 @@
     ├── Unavailable              not the caller's fault, and worth a retry
     │   ├── CatalogUnavailable   no definitions have been read yet
     │   ├── Overloaded           more requests in flight than the settings allow
-    │   └── StoreUnavailable     Redis can't be reached or refuses
-    │       └── StoreTimeout     Redis didn't answer within the deadline
+    │   ├── StoreUnavailable     Redis can't be reached or refuses
+    │   │   ├── WriteUnconfirmed Redis didn't confirm all rows of a push; says which it did confirm
+    │   │   └── StoreTimeout     Redis didn't answer within the deadline
+    │   └── ValidationUnavailable  Great Expectations can't be asked what isn't compiled
+    │       └── SuiteTimeout     it didn't answer within the deadline
+    ├── ValidationMisconfigured  a push source names a suite or a policy that there isn't; nothing is written unvalidated
     ├── UnreadableValue          what is stored isn't what Feast writes
     └── ConfigurationError       the service can't start with what it was given
 
 `service.routes.problems` maps each class to a status.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,9 @@ class Problem:
     field: str | None = None
     row: int | None = None
 
+
+# What a process ends with to say that its configuration has to be mended (sysexits.h): it isn't started again.
+EX_CONFIG = 78
 
 # A request with a thousand bad ids isn't helped by a thousand messages, and a hostile one mustn't cost their making.
 MAX_PROBLEMS = 20
@@ -58,9 +67,25 @@ class InvalidRequest(FeatureServiceError):
         super().__init__(" ".join(sentences))
 
     @classmethod
-    def because(cls, message: str, field: str | None = None, row: int | None = None) -> "InvalidRequest":
+    def because(cls, message: str, field: str | None = None, row: int | None = None) -> Self:
         """The common case of a single problem."""
         return cls([Problem(message, field, row)])
+
+
+class RejectedRows(InvalidRequest):
+    """Rows that were pushed and not written; none of their batch was.
+
+    `outcomes` has each bad row and its reasons, `validation` GX's results of the expectations that failed.
+    """
+
+    def __init__(
+        self,
+        problems: Iterable[Problem],
+        outcomes: Sequence[Mapping[str, Any]],
+        validation: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(problems)
+        self.details: dict[str, Any] = {"outcomes": outcomes, "validation": validation}
 
 
 class MalformedRequest(InvalidRequest):
@@ -103,8 +128,35 @@ class StoreTimeout(StoreUnavailable):
     """The online store didn't answer within the deadline."""
 
 
+class ValidationUnavailable(Unavailable):
+    """A suite can't be evaluated now: the process that asks Great Expectations is gone, or can't be started."""
+
+
+class SuiteTimeout(ValidationUnavailable):
+    """A suite wasn't evaluated within the deadline."""
+
+
+class WriteUnconfirmed(StoreUnavailable):
+    """Redis didn't confirm everything; `details` says what it did. The whole request may be sent again."""
+
+    def __init__(self, message: str, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.details = dict(details)
+
+
+class ValidationMisconfigured(FeatureServiceError):
+    """How a push source is to be validated can't be told: its tags name a suite or a policy that there isn't."""
+
+
 class UnreadableValue(FeatureServiceError):
-    """What is stored under a key isn't what Feast writes; the message says where. A retry won't help."""
+    """What is stored under a key isn't what Feast writes; the message says where. A retry won't help.
+
+    `details` says of a push what became of its other rows.
+    """
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = None if details is None else dict(details)
 
 
 class ConfigurationError(FeatureServiceError):

@@ -1,34 +1,47 @@
-"""uvicorn's HTTP protocol, with a short way for the one request that is most of the traffic.
+"""uvicorn's HTTP protocol, with a short way for the requests that are most of the traffic.
 
-An ordinary POST to the hot path (HTTP/1.1, a Content-Length that fits one buffer, nothing else under way on the connection)
+An ordinary POST to a hot path (HTTP/1.1, a Content-Length that fits one buffer, nothing else under way on the connection)
 goes from the parser to the endpoint and back as bytes, without a scope, messages and the checks of headers that the server
-itself makes. Everything out of the ordinary, and every other route, goes uvicorn's way, through ASGI.
+itself makes; and not even through the parser where its head was parsed before. Everything out of the ordinary, and every other
+route, goes uvicorn's way, through ASGI.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, cast
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-
-class Answered(Protocol):
-    """What the endpoint gives."""
-
-    status: int
-    body: bytes
-    content_type: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
+# What an endpoint gives: status, body, content type, other headers.
+Answered: TypeAlias = tuple[int, bytes, bytes, tuple[tuple[bytes, bytes], ...]]
+# What a body and its headers are answered with; it awaits nothing but futures, and never raises.
+Answer = Callable[[bytes, Sequence[tuple[bytes, bytes]]], Awaitable[Answered]]
 
 
-class HotEndpoint(Protocol):
-    """What is served the short way. `answer` is None as long as requests have to go uvicorn's way."""
+class Head(NamedTuple):
+    """What the parser made of a request's head: the endpoint that it is for, its headers, the bytes of its body."""
 
-    path: bytes
+    answer: Answer
+    headers: Sequence[tuple[bytes, bytes]]
+    length: int
+
+
+class HotPaths(Protocol):
+    """What is served the short way: the endpoint of each path. A path that isn't there (yet) goes uvicorn's way.
+
+    `heads` remembers heads that were parsed: a client sends the same one again and again, but for the Content-Length.
+    """
+
+    answers: Mapping[bytes, Answer]
+    heads: dict[bytes, Head]
     max_body: int
-    answer: Callable[[bytes], Awaitable[Answered]] | None
+
+
+# Heads that are remembered, of some 300 bytes each, and the longest of them.
+MAX_HEADS = 4096
+LONGEST_HEAD = 2048
 
 
 _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
@@ -71,14 +84,17 @@ class CoalescingTransport:
 class HotCycle:
     """One request on the short way; it has what HttpToolsProtocol looks at in a RequestResponseCycle."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+    __slots__ = ("answer", "body", "disconnected", "headers", "keep_alive", "message_event", "more_body", "response_complete")
 
     # Nobody waits for it: the endpoint starts when the body is whole.
     _never_awaited = asyncio.Event()
 
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.more_body = True
+    def __init__(self, answer: Answer, headers: Sequence[tuple[bytes, bytes]], body: bytes | None = None) -> None:
+        """`body` is None if it is still to come."""
+        self.answer = answer
+        self.headers = headers
+        self.body = bytearray() if body is None else body
+        self.more_body = body is None
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
@@ -86,11 +102,17 @@ class HotCycle:
 
 
 class HotHttpProtocol(HttpToolsProtocol):
-    """For uvicorn.Config's `http`, with the endpoint bound to it."""
+    """For uvicorn.Config's `http`, with the hot paths bound to it."""
 
-    def __init__(self, endpoint: HotEndpoint, **options: Any) -> None:
+    # The default headers as they were last written, for all connections.
+    _default: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
+
+    def __init__(self, hot: HotPaths, **options: Any) -> None:
         super().__init__(**options)
-        self._endpoint = endpoint
+        self._hot = hot
+        # Whether the parser is in the middle of a message, and what it was given when it wasn't.
+        self._is_parsing = False
+        self._given = b""
         # When the last answer of the short way was given, and the timer that looks at it.
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -106,16 +128,33 @@ class HotHttpProtocol(HttpToolsProtocol):
             self._idle_timer.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop. Hot: a whole request with a head that was parsed before needn't go through the parser."""
+        if not self._is_parsing and (self.cycle is None or self.cycle.response_complete):
+            head, _, body = data.partition(b"\r\n\r\n")
+            known = self._hot.heads.get(head)
+            if known is not None and known.length == len(body):
+                self._unset_keepalive_if_required()
+                cycle = HotCycle(known.answer, known.headers, body)
+                self.cycle = cast(RequestResponseCycle, cycle)
+                run_eagerly(self._answer(cycle), self.loop)
+                return
+            self._given = data
+        super().data_received(data)
+        self._given = b""
+
     def on_message_begin(self) -> None:
         """Called by the parser. Hot: the scope is made when it is needed."""
+        self._is_parsing = True
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
 
     def on_headers_complete(self) -> None:
         """Called by the parser. Hot."""
-        if self.url == self._endpoint.path and self._is_ordinary():
-            self.cycle = cast(RequestResponseCycle, HotCycle())
+        answer = self._hot.answers.get(self.url)
+        if answer is not None and self._is_ordinary():
+            self.cycle = cast(RequestResponseCycle, HotCycle(answer, self.headers))
             return
         url, expects, headers = self.url, self.expect_100_continue, self.headers
         super().on_message_begin()
@@ -126,14 +165,13 @@ class HotHttpProtocol(HttpToolsProtocol):
     def _is_ordinary(self) -> bool:
         parser = self.parser
         return (
-            self._endpoint.answer is not None
-            and parser.get_method() == b"POST"
+            parser.get_method() == b"POST"
             and (self.cycle is None or self.cycle.response_complete)
             and not self.expect_100_continue
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
-            and self._content_length() <= min(HIGH_WATER_LIMIT, self._endpoint.max_body)
+            and self._content_length() <= min(HIGH_WATER_LIMIT, self._hot.max_body)
         )
 
     def _content_length(self) -> int:
@@ -144,29 +182,39 @@ class HotHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser. Hot."""
+        self._is_parsing = False
         cycle: object = self.cycle
         if not isinstance(cycle, HotCycle):
             super().on_message_complete()
             return
         cycle.more_body = False
+        self._remember(cycle)
         run_eagerly(self._answer(cycle), self.loop)
+
+    def _remember(self, cycle: HotCycle) -> None:
+        """Remember a head if it and the body were all that came, so that the same bytes mean the same the next time."""
+        head, end, body = self._given.partition(b"\r\n\r\n")
+        if end and body == cycle.body and len(head) <= LONGEST_HEAD:
+            heads = self._hot.heads
+            if len(heads) >= MAX_HEADS:
+                heads.clear()
+            heads[head] = Head(cycle.answer, tuple(cycle.headers), len(body))
 
     async def _answer(self, cycle: HotCycle) -> None:
         """Hot."""
-        assert self._endpoint.answer is not None  # noqa: S101 - _is_ordinary has looked; it is never unset
-        answer = await self._endpoint.answer(bytes(cycle.body))
+        answer = await cycle.answer(bytes(cycle.body), cycle.headers)
         if cycle.disconnected:
             return
         if self.flow.write_paused:
             await self.flow.drain()
-        head = [_STATUS_LINES[answer.status]]
-        for name, value in (*self.server_state.default_headers, *answer.headers):
-            head.append(b"%s: %s\r\n" % (name, value))
+        status, body, content_type, headers = answer
+        more = b"".join([b"%s: %s\r\n" % header for header in headers]) if headers else b""
         if not cycle.keep_alive:
-            head.append(b"connection: close\r\n")
-        head.append(b"content-type: %s\r\ncontent-length: %d\r\n\r\n" % (answer.content_type, len(answer.body)))
-        head.append(answer.body)
-        self._coalescing.write(b"".join(head))
+            more += b"connection: close\r\n"
+        head = _STATUS_LINES[status] + self._default_headers()
+        self._coalescing.write(
+            b"%s%scontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (head, more, content_type, len(body), body)
+        )
         cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
@@ -174,6 +222,15 @@ class HotHttpProtocol(HttpToolsProtocol):
             self.on_response_complete()
         else:
             self._rest()
+
+    def _default_headers(self) -> bytes:
+        """Those that uvicorn gives every answer; it makes a new list each second, for the date. Hot."""
+        headers = self.server_state.default_headers
+        made_of, text = HotHttpProtocol._default
+        if made_of is not headers:
+            text = b"".join([b"%s: %s\r\n" % header for header in headers])
+            HotHttpProtocol._default = (headers, text)
+        return text
 
     def _rest(self) -> None:
         """What on_response_complete does, with a timer that is looked at when it fires instead of set anew each time."""

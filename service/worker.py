@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import functools
+import logging
 import signal
 import socket
 import sys
@@ -11,10 +12,13 @@ from pathlib import Path
 import uvicorn
 
 from service.app import FeatureService
+from service.errors import EX_CONFIG, ConfigurationError
 from service.http import HotHttpProtocol
 from service.lifeline import hold_lifeline
 from service.logs import configure_logging
 from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 # Idle connections of model servers are kept; a load balancer in front usually closes at 60 s.
 KEEP_ALIVE_SECONDS = 75
@@ -26,15 +30,26 @@ def main() -> int:
     parser.add_argument("--listen", type=int, required=True, help="file descriptor of the listening socket")
     parser.add_argument("--definitions", type=Path, required=True, help="socket of the definitions process")
     parser.add_argument("--metrics", type=Path, required=True, help="folder of the metric slots")
+    parser.add_argument("--expectations", type=Path, help="folder of a GX project")
+    parser.add_argument("--strict", action="store_true", help="end where validation is misconfigured")
     arguments = parser.parse_args()
     configure_logging("worker")
     settings = Settings()
-    app = FeatureService(settings, arguments.definitions, arguments.metrics)
+    try:
+        app = FeatureService(settings, arguments.definitions, arguments.metrics, arguments.expectations, arguments.strict)
+    except ConfigurationError as error:
+        logger.error("%s", error)
+        return EX_CONFIG
     config = server_config(app, settings)
     server = uvicorn.Server(config)
+    # Not handle_exit, after which uvicorn ends the process by the signal, and no exit code says what is wrong.
+    app.on_fatal = functools.partial(setattr, server, "should_exit", True)
     listener = socket.socket(fileno=arguments.listen)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, listener))
+    if app.fatal is not None:
+        logger.error("%s", app.fatal)
+        return EX_CONFIG
     return 0
 
 

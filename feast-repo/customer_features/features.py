@@ -58,6 +58,8 @@ customer_push_source = PushSource(
     name="customer_push_source",
     batch_source=customer_stats_source,
     description="Fresh customer_stats rows, pushed by the shop as orders are paid",
+    # The feature service checks what is pushed by this suite (expectations/suites/), and puts bad rows into quarantine.
+    tags={"validation_suite": "customer_push_suite", "on_invalid": "quarantine"},
     owner=CUSTOMER_ANALYTICS,
 )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+EXPECTATIONS_DIR = ROOT / "expectations"
 REPO_DIR = ROOT / "feast-repo" / "customer_features"
 LOCAL_DIR = ROOT / ".local"
 

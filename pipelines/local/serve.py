@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Never
 
-from pipelines.local.layout import LOCAL_DIR, REPO_DIR, RUN_FILE
+from pipelines.local.layout import EXPECTATIONS_DIR, LOCAL_DIR, REPO_DIR, RUN_FILE
 from pipelines.local.ports import refusal
 from pipelines.local.prepare import Prepared, prepare
 from pipelines.local.process import AlreadyRunningError, RunFile, die_with_parent
@@ -90,7 +90,10 @@ def take(path: Path) -> RunFile:
 def start_service(command: Path, prepared: Prepared, port: int, workers: int) -> subprocess.Popen[bytes]:
     """Start the console command that a container would start, on this machine's Redis, registry and data."""
     return subprocess.Popen(
-        [command, "serve", "--repo", prepared.config, "--port", str(port), "--workers", str(workers)],
+        [
+            *(command, "serve", "--repo", prepared.config, "--expectations", EXPECTATIONS_DIR),
+            *("--port", str(port), "--workers", str(workers)),
+        ],
         env=os.environ | prepared.environment,
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # the terminal's Ctrl-C is for this process, which ends its children in order

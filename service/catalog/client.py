@@ -25,8 +25,14 @@ REFRESH_TIMEOUT_SECONDS = 60.0
 class CatalogClient:
     """`current` is replaced by one assignment; a request takes it once and keeps to it."""
 
-    def __init__(self, socket: Path, metrics: Metrics, on_first: Callable[[Catalog], None]) -> None:
-        """`on_first` is called with the first catalog, before any request can see it."""
+    def __init__(
+        self,
+        socket: Path,
+        metrics: Metrics,
+        on_first: Callable[[Catalog], object],
+        on_next: Callable[[Catalog], object] = lambda _: None,
+    ) -> None:
+        """`on_first` is called with the first catalog, before any request can see it; `on_next` with each other one."""
         self.current: Catalog | None = None
         self.failure: str | None = None
         self.checked_at = 0.0
@@ -34,6 +40,7 @@ class CatalogClient:
         self._socket = socket
         self._metrics = metrics
         self._on_first = on_first
+        self._on_next = on_next
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._numbers = itertools.count()
@@ -113,8 +120,7 @@ class CatalogClient:
         if digest == self._digest:  # from a definitions process that was restarted
             return
         catalog = Catalog(decode_catalog(snapshot.body), snapshot.listing)
-        if self.current is None:
-            self._on_first(catalog)
+        (self._on_first if self.current is None else self._on_next)(catalog)
         self.current = catalog
         self._digest = digest
         self._metrics.count("catalog_swaps")

@@ -40,6 +40,13 @@ class ViewDefinition(msgspec.Struct, frozen=True):
     version: int = 0
     # Why the view can't be served although it is defined (disabled, not materialized yet); empty when it can.
     unservable: str = ""
+    # Of the batch source: the columns of the event time and, where there is one, of the time that a row was made at.
+    timestamp_field: str = ""
+    created_field: str = ""
+    # Names in the batch source to names of features, where they differ.
+    field_mapping: dict[str, str] = {}
+    # Whether it is materialized and written to the online store at all.
+    online: bool = True
     description: str = ""
     owner: str = ""
     tags: dict[str, str] = {}
@@ -73,7 +80,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True):
 
 
 class PushSourceDefinition(msgspec.Struct, frozen=True):
-    """A push source and the views that it feeds."""
+    """A push source and the views that it feeds. Its tags say how what is pushed is validated (service.push_plan)."""
 
     name: str
     views: list[str]

@@ -19,15 +19,13 @@ from service.catalog.definitions import decode_catalog
 from service.catalog.listing import render_listing
 from service.catalog.messages import Failed, Message, Refresh, Refreshed, Snapshot, Unchanged, frame, receive
 from service.catalog.registry import RegistryReader
-from service.errors import CatalogUnavailable, ConfigurationError
+from service.errors import EX_CONFIG, CatalogUnavailable, ConfigurationError
 from service.lifeline import hold_lifeline
 from service.logs import configure_logging
 from service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-# sysexits.h: tells the supervisor that starting again won't help.
-EX_CONFIG = 78
 EX_TEMPFAIL = 75
 # How soon a failed reading is tried again, at most; Feast's own refresh timer stops at the first failure.
 RETRY_SECONDS = 5.0

@@ -18,6 +18,7 @@ LONGEST_TTL = timedelta(days=100 * 365)
 def encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: bool) -> msgspec.Raw:
     """A Feast view of any kind; `entities` are those of its project, by name."""
     ttl = getattr(view, "ttl", None)
+    batch_source = getattr(view, "batch_source", None)
     definition = definitions.ViewDefinition(
         name=view.name,
         kind=_kind(view),
@@ -27,6 +28,10 @@ def encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: 
         ttl_nanoseconds=0 if ttl is None else min(ttl, LONGEST_TTL) // timedelta(microseconds=1) * 1000,
         version=getattr(view, "current_version_number", None) or 0,
         unservable=_unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False))),
+        timestamp_field=getattr(batch_source, "timestamp_field", "") or "",
+        created_field=getattr(batch_source, "created_timestamp_column", "") or "",
+        field_mapping=dict(getattr(batch_source, "field_mapping", None) or {}),
+        online=bool(getattr(view, "online", True)),
         description=view.description,
         owner=view.owner,
         tags=dict(view.tags),

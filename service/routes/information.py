@@ -20,11 +20,11 @@ def information_routes(
     catalog: CatalogClient,
     store: Callable[[], RedisStore | None],
     metrics: Metrics,
-    errors: dict[int | str, dict[str, Any]],
+    documented_errors: Callable[..., dict[int | str, dict[str, Any]]],
 ) -> APIRouter:
-    """The router. `store` gives None until the first catalog has said where Redis is; `errors` are for the document."""
+    """The router. `store` gives None until the first catalog has said where Redis is."""
     router = APIRouter()
-    only_500: dict[int | str, dict[str, Any]] = {500: errors[500]}
+    errors, only_500 = documented_errors(500, 503), documented_errors(500)
 
     @router.get("/catalog", response_model=CatalogModel, responses=errors, tags=["catalog"])
     async def get_catalog() -> Response:

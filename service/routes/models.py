@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.routes.push_models import RowOutcomeModel, ValidationResultModel
+
 
 class OnlineFeaturesRequest(BaseModel):
     """Which features of which entities. Either `features` or `feature_service` is given."""
@@ -72,6 +74,15 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     errors: list[ProblemItem]
+    outcomes: list[RowOutcomeModel] | None = Field(None, description="Of a push that was rejected: each bad row.")
+    validation: ValidationResultModel | None = Field(
+        None, description="Of a push that was rejected: what failed, as GX says it."
+    )
+    written: int | None = Field(None, description="Of a push that Redis didn't confirm whole: rows that it did confirm.")
+    stale: int | None = None
+    unconfirmed: int | None = None
+    written_rows: list[int] | None = None
+    unconfirmed_rows: list[int] | None = None
 
 
 class FeatureModel(BaseModel):

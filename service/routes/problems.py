@@ -2,9 +2,11 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
+import msgspec
 import orjson
 
 from service import errors
@@ -15,9 +17,8 @@ logger = logging.getLogger(__name__)
 ErrorFormat = Literal["problem", "feast"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response: what ASGI needs of it."""
+class Answer(NamedTuple):
+    """A response: what ASGI needs of it. One is made for each request."""
 
     status: int
     body: bytes
@@ -38,14 +39,19 @@ class _Kind:
 # A class stands before its base classes: the first that matches counts.
 _KINDS: tuple[tuple[type[FeatureServiceError], _Kind], ...] = (
     (errors.MalformedRequest, _Kind(400, "malformed-request", "The body can't be read")),
-    (errors.UnknownName, _Kind(404, "unknown-name", "The registry has no such name", "FeatureViewNotFoundException")),
+    (errors.UnknownName, _Kind(404, "unknown-name", "There is no such name", "FeatureViewNotFoundException")),
     (errors.RequestTooLarge, _Kind(413, "too-large", "The request is too large")),
+    (errors.RejectedRows, _Kind(422, "rejected-rows", "Rows were rejected, and nothing was written")),
     (errors.FeatureNameCollision, _Kind(422, "name-collision", "Features collide", "FeatureNameCollisionError")),
     (errors.InvalidRequest, _Kind(422, "invalid-request", "The request is invalid")),
+    (errors.ValidationMisconfigured, _Kind(503, "validation-misconfigured", "What is pushed here can't be validated")),
     (errors.UnreadableValue, _Kind(500, "unreadable-value", "What is stored can't be read")),
     (errors.NotSupported, _Kind(501, "not-supported", "Not supported")),
     (errors.Overloaded, _Kind(503, "overloaded", "The server is overloaded")),
     (errors.CatalogUnavailable, _Kind(503, "no-definitions", "The definitions aren't available")),
+    (errors.SuiteTimeout, _Kind(503, "validation-timeout", "The validation is too slow")),
+    (errors.ValidationUnavailable, _Kind(503, "validation-unavailable", "The validation isn't available")),
+    (errors.WriteUnconfirmed, _Kind(503, "write-unconfirmed", "Not all rows are confirmed")),
     (errors.StoreTimeout, _Kind(503, "store-timeout", "The online store is too slow")),
     (errors.StoreUnavailable, _Kind(503, "store-unavailable", "The online store isn't available")),
 )
@@ -76,14 +82,20 @@ class ProblemAnswers:
         ]
         if kind.status == 404 and problems and problems[0]["field"] == "feature_service":
             kind = _Kind(kind.status, kind.slug, kind.title, "FeatureServiceNotFoundException")
-        return self._make(kind, str(error), problems, self._retry_after if kind.status == 503 else ())
+        headers = self._retry_after if kind.status == 503 else ()
+        return self._make(kind, str(error), problems, headers, getattr(error, "details", None))
 
     def plain(self, status: int, title: str, detail: str) -> Answer:
         """An answer for what the framework itself refuses: no such route, no such method."""
         return self._make(_Kind(status, title.lower().replace(" ", "-"), title), detail, [], ())
 
     def _make(
-        self, kind: _Kind, detail: str, problems: list[dict[str, object]], headers: tuple[tuple[bytes, bytes], ...]
+        self,
+        kind: _Kind,
+        detail: str,
+        problems: list[dict[str, object]],
+        headers: tuple[tuple[bytes, bytes], ...],
+        more: Mapping[str, Any] | None = None,
     ) -> Answer:
         if self._format == "feast":
             # feast.errors.FeastError.from_error_detail: a JSON string that holds JSON.
@@ -95,5 +107,7 @@ class ProblemAnswers:
             "status": kind.status,
             "detail": detail,
             "errors": problems,
+            **(more or {}),
         }
-        return Answer(kind.status, orjson.dumps(body), b"application/problem+json", headers)
+        # Not orjson: what GX says of values may hold integers of any size.
+        return Answer(kind.status, msgspec.json.encode(body), b"application/problem+json", headers)

@@ -102,8 +102,6 @@ class RedisStore:
         """
         return self._send(b"".join(commands), len(commands), within)
 
-    execute = send
-
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers within the deadline."""
         replies = await self.send([encode_command(b"PING")])

@@ -15,6 +15,7 @@ from tests.servers.service_process import ServiceProcess
 from tests.servers.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
+    from .pushes import PushSite
     from .site import Site
 
 
@@ -43,6 +44,16 @@ def site(lasting_site: "Site") -> Iterator["Site"]:
         lasting_site.redis.start()
     lasting_site.proxy.heal()
     lasting_site.service.wait_ready(RECOVERY_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def lasting_push_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["PushSite"]:
+    """A service with two workers that is pushed to, over a Redis that forgets nothing when it is killed."""
+    from .pushes import open_push_site
+
+    with open_push_site(tmp_path_factory.mktemp("pushes")) as site:
+        site.service.wait_ready()
+        yield site
 
 
 @pytest.fixture(scope="session")

@@ -124,13 +124,12 @@ def definitions_process(tmp_path: Path) -> Iterator[Definitions]:
 @pytest.fixture
 async def worker(definitions_process: Definitions, tmp_path: Path) -> AsyncIterator[FeatureService]:
     """A worker's application that has its first catalog."""
-    app = FeatureService(Settings(), tmp_path / "definitions", tmp_path / "metrics")
+    app = FeatureService(Settings(), tmp_path / "definitions", tmp_path / "metrics", None, False)
     app.catalog.start()
     await swapped(app, definitions_process)
     yield app
     await app.catalog.stop()
-    assert app.store is not None
-    await app.store.stop()
+    await app._resources.stop()
 
 
 async def swapped(app: FeatureService, process: Definitions) -> Catalog:

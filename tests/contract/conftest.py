@@ -1,5 +1,5 @@
-"""One service for the tests of the contract: that of tests/http, with its Redis and its rows."""
+"""Two services for the tests of the contract, those of tests/http: one that is read, and one that can be pushed to."""
 
-from tests.http.conftest import redis, service
+from tests.http.conftest import client, expectations, pusher, pushing, redis, service
 
-__all__ = ["redis", "service"]
+__all__ = ["client", "expectations", "pusher", "pushing", "redis", "service"]

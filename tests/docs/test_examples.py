@@ -44,7 +44,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     prepared = prepare(ROOT / "feast-repo/customer_features", tmp_path_factory.mktemp("local"))
     try:
         log = tmp_path_factory.mktemp("log") / "service.log"
-        with ServiceProcess(prepared.config, environment=prepared.environment, log=log) as service:
+        expectations = ROOT / "expectations"
+        with ServiceProcess(prepared.config, environment=prepared.environment, log=log, expectations=expectations) as service:
             yield service.url
     finally:
         prepared.redis.stop()
@@ -83,4 +84,6 @@ def test_every_route_has_both_examples(url: str) -> None:
             assert section is not None, f"{name} has no section"
             for language in ("bash", "python"):
                 examples = [text for kind, text in _FENCE.findall(section) if kind == language]
-                assert any(f"{DEFAULT_URL}{path}" in text for text in examples), f"{name} has no {language} example"
+                written = (path, path.replace("{", "$").replace("}", ""))  # in Python, in a shell
+                asked = any(f"{DEFAULT_URL}{each}" in text for text in examples for each in written)
+                assert asked, f"{name} has no {language} example"

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis as redis_py
 from feast.protos.feast.types.Value_pb2 import Value
 
 from pipelines.local.redis import EmbeddedRedis
-from tests.http.handmade import definitions
+from tests.http.handmade import definitions, pushes
 from tests.http.handmade.definitions import DAY_NANOSECONDS, shop
+from tests.http.handmade.pushes import Pusher, pushable, write_suites
 from tests.http.handmade.registry import Registry
 from tests.http.handmade.rows import write
 from tests.http.handmade.running import Running, running
@@ -40,6 +42,28 @@ def service(redis: EmbeddedRedis) -> Iterator[Running]:
     """The service, with its default settings."""
     with Registry(shop(redis.connection_string)) as registry, running(registry) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def expectations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GX project with the suites that are pushed through; who changes suites has a project of their own."""
+    return write_suites(tmp_path_factory.mktemp("expectations"))
+
+
+@pytest.fixture(scope="session")
+def pushing(redis: EmbeddedRedis, expectations: Path) -> Iterator[Running]:
+    """A service that can be pushed to, with its default settings."""
+    with Registry(pushable(redis.connection_string)) as registry, running(registry, expectations=expectations) as served:
+        yield served
+
+
+@pytest.fixture
+def pusher(pushing: Running, client: "redis_py.Redis[bytes]") -> Pusher:
+    """A client of that service, whose Redis has no row that was pushed."""
+    rows = list(client.scan_iter(f"*{pushes.PROJECT}"))
+    if rows:
+        client.delete(*rows)
+    return Pusher(pushing, client)
 
 
 def fill(client: "redis_py.Redis[bytes]") -> None:

@@ -7,6 +7,14 @@ from .handmade.running import Running
 
 ROUTES = {
     "/get-online-features": {"post"},
+    "/push": {"post"},
+    "/write-to-online-store": {"post"},
+    "/validate": {"post"},
+    "/suites": {"get"},
+    "/suites/{name}": {"get"},
+    "/quarantine": {"get", "delete"},
+    "/quarantine/{entry_id}": {"get", "delete"},
+    "/quarantine/{entry_id}/replay": {"post"},
     "/catalog": {"get"},
     "/catalog/refresh": {"post"},
     "/health": {"get"},
@@ -45,6 +53,8 @@ def test_there_are_pages_to_read(service: Running, path: str) -> None:
         ("POST", "/catalog", 405, "GET"),
         ("DELETE", "/health", 405, "GET"),
         ("GET", "/catalog/refresh", 405, "POST"),
+        ("GET", "/push", 405, "POST"),
+        ("PUT", "/quarantine/x/replay", 405, "POST"),
     ],
 )
 def test_what_there_is_not_is_told_in_the_form_of_all_errors(

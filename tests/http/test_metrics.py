@@ -93,8 +93,9 @@ def test_the_state_of_things_is_told(fresh: Running) -> None:
     """Workers, connections, the age of the definitions, and that nothing is in flight."""
     page = samples(fresh)
     assert of(page, "workers") == 1
-    assert of(page, "redis_connections") == fresh.app.settings.redis_connections
-    assert of(page, "redis_connects_total") >= 1
+    assert of(page, "redis_connections", purpose="reads") == fresh.app.settings.redis_connections
+    assert of(page, "redis_connections", purpose="writes") == 1
+    assert of(page, "redis_connects_total", purpose="reads") >= 1
     assert of(page, "requests_in_flight") == 0
     assert of(page, "catalog_swaps_total") == 1
     assert 0 <= of(page, "catalog_age_seconds") < 600

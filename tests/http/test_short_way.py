@@ -1,6 +1,7 @@
 """The short way of an ordinary request (service.http): one connection, looked at closely."""
 
 import asyncio
+import itertools
 import json
 import socket
 import tempfile
@@ -8,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import uvicorn
 
@@ -38,14 +40,14 @@ async def connected(redis: EmbeddedRedis) -> AsyncIterator[tuple[asyncio.StreamR
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         settings = Settings()
-        app = FeatureService(settings, registry.socket, Path(metrics))
+        app = FeatureService(settings, registry.socket, Path(metrics), None, False)
         config = server_config(app, settings)
         config.timeout_keep_alive = IDLE_SECONDS
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with asyncio.timeout(20):
-                while not (app.store is not None and app.store._open):  # noqa: ASYNC110 - the store tells nobody
+                while not (app._resources.reads is not None and app._resources.reads._open):  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.01)
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             yield reader, writer
@@ -98,6 +100,32 @@ async def test_connection_close_is_kept(redis: EmbeddedRedis) -> None:
         assert await reader.read() == b""
     assert b"connection: close" in head
     assert json.loads(body)["metadata"]["feature_names"] == ["customer_id", "age"]
+
+
+async def test_a_head_that_was_parsed_before_means_the_same_however_it_comes(redis: EmbeddedRedis) -> None:
+    """Whole, cut anywhere, several in one piece, between requests that go uvicorn's way: answers in order, each its own."""
+    random = Random(5)
+    sizes = [random.choice((1, 1, 1, 2, 30)) for _ in range(60)]
+    bodies = [json.dumps({"features": ["profile:age"], "entities": {"customer_id": [7] * size}}).encode() for size in sizes]
+    chunked = b"POST /get-online-features HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"
+    sent = [
+        chunked + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if number % 7 == 6 else request(body)
+        for number, body in enumerate(bodies)
+    ]
+    async with connected(redis) as (reader, writer), asyncio.timeout(60):
+        for first in range(0, len(sent), 4):
+            writer.write(sent[first])
+            assert json.loads((await answer(reader))[1])["results"][0]["values"] == [7] * sizes[first]
+            together = b"".join(sent[first + 1 : first + 4])
+            cuts = sorted(random.choices(range(len(together)), k=random.choice((0, 0, 1, 4))))
+            for start, stop in itertools.pairwise([0, *cuts, len(together)]):
+                writer.write(together[start:stop])
+                await writer.drain()
+                await asyncio.sleep(0.002 if cuts else 0)
+            for size in sizes[first + 1 : first + 4]:
+                head, body = await answer(reader)
+                assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+                assert json.loads(body)["results"][0]["values"] == [7] * size
 
 
 async def test_a_coroutine_runs_eagerly() -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from pipelines.local.redis import EmbeddedRedis
 
+from .depot import Depot, open_depot
 from .servers import OurServer, Sides, StockServer
 from .shop import open_shop
 from .world import World
@@ -60,6 +61,20 @@ def shop(redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iter
     world = open_shop(tmp_path_factory.mktemp("shop"), redis.connection_string)
     with StockServer(world.store) as stock, OurServer(world.repo) as ours:
         yield Sides(world, stock, ours)
+
+
+@pytest.fixture(scope="session")
+def _depot(redis: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Depot]:
+    """The registry that is pushed to, in both servers and both of the SDK's stores."""
+    with open_depot(tmp_path_factory.mktemp("depot"), redis) as opened:
+        yield opened
+
+
+@pytest.fixture
+def depot(_depot: Depot) -> Depot:
+    """The same without a row."""
+    _depot.empty()
+    return _depot
 
 
 @pytest.fixture(scope="session")

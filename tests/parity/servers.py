@@ -51,7 +51,11 @@ class StockServer:
 
     def read(self, body: Mapping[str, Any]) -> httpx.Response:
         """Answer to a POST of the body."""
-        return self._client.post(READ_PATH, json=body)
+        return self.post(READ_PATH, body)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Answer to a POST of the body to any path."""
+        return self._client.post(path, json=body)
 
 
 class OurServer:

@@ -61,13 +61,15 @@ class ServiceProcess:
         port: int = 0,
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        expectations: Path | None = None,
     ) -> None:
-        """`repo` is a folder or a yaml file; the log lies beside it unless `log` says where."""
+        """`repo` is a folder or a yaml file, `expectations` a GX project; the log lies beside `repo`, or where `log` says."""
         folder = repo if repo.is_dir() else repo.parent
         self.repo = repo
         self.workers = workers
         self.log_file = log or folder / f"service-{id(self):x}.log"
         self._port = port
+        self._expectations = expectations
         self._environment = {**os.environ, **(environment or {})}
         self._child: subprocess.Popen[bytes] | None = None
         self._url: str | None = None
@@ -90,6 +92,8 @@ class ServiceProcess:
         """Spawn it; it dies with this process. Doesn't wait for anything."""
         command = [str(Path(sys.executable).with_name("feature-service")), "serve", "--repo", str(self.repo)]
         command += ["--port", str(self._port), "--workers", str(self.workers)]
+        if self._expectations is not None:
+            command += ["--expectations", str(self._expectations)]
         with self.log_file.open("wb") as log:
             self._child = subprocess.Popen(
                 command,
@@ -207,9 +211,11 @@ class ServiceProcess:
             page = self.get("/metrics").body.decode() if self.get("/health/ready").status == 200 else ""
         except OSError:
             return False
-        connected = [value for name, _, value in samples(page) if name == "feature_service_redis_connections"]
-        wanted = self.workers * int(self._environment.get("FEATURE_SERVICE_REDIS_CONNECTIONS", "2"))
-        return connected == [wanted]
+        connected = {
+            labels["purpose"]: value for name, labels, value in samples(page) if name == "feature_service_redis_connections"
+        }
+        reads = int(self._environment.get("FEATURE_SERVICE_REDIS_CONNECTIONS", "2"))
+        return connected == {"reads": self.workers * reads, "writes": self.workers}
 
     def _wait_for(self, ask: Any, what: str, seconds: float) -> Any:
         def ask_the_living() -> Any:

@@ -16,7 +16,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.local.layout import CUSTOMER_FILE, DATA_FOLDER, LOCAL_CONFIG, REDIS_FOLDER, REPO_DIR, RUN_FILE
+from pipelines.local.layout import (
+    CUSTOMER_FILE,
+    DATA_FOLDER,
+    EXPECTATIONS_DIR,
+    LOCAL_CONFIG,
+    REDIS_FOLDER,
+    REPO_DIR,
+    RUN_FILE,
+)
 from pipelines.local.prepare import (
     STAMP_KEY,
     Prepared,
@@ -233,8 +241,8 @@ def test_the_service_gets_the_configuration_port_and_workers(serving: Serving) -
     """It is started as a container would start it."""
     arguments = re.search(r"^arguments (.*)$", serving.output.read_text(), re.MULTILINE)
     assert arguments is not None
-    repo = str(REPO_DIR / LOCAL_CONFIG)
-    assert json.loads(arguments[1]) == ["serve", "--repo", repo, "--port", str(serving.port), "--workers", "1"]
+    repo = ["--repo", str(REPO_DIR / LOCAL_CONFIG), "--expectations", str(EXPECTATIONS_DIR)]
+    assert json.loads(arguments[1]) == ["serve", *repo, "--port", str(serving.port), "--workers", "1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -23,6 +23,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (errors.UnknownName.because("bad", "features[0]"), 404, "FeatureViewNotFoundException"),
     (errors.UnknownName.because("bad", "feature_service"), 404, "FeatureServiceNotFoundException"),
     (errors.RequestTooLarge.because("bad"), 413, "FeastError"),
+    (errors.RejectedRows([Problem("bad", "a", 1)], [{"row": 1, "outcome": "rejected", "reasons": ["bad"]}]), 422, "FeastError"),
     (errors.FeatureNameCollision.because("bad", "features"), 422, "FeatureNameCollisionError"),
     (errors.InvalidRequest.because("bad", "entities.customer_id", 3), 422, "FeastError"),
     (errors.UnreadableValue("bad"), 500, "FeastError"),
@@ -31,6 +32,10 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (errors.CatalogUnavailable("bad"), 503, "FeastError"),
     (errors.StoreUnavailable("bad"), 503, "FeastError"),
     (errors.StoreTimeout("bad"), 503, "FeastError"),
+    (errors.WriteUnconfirmed("bad", {"written": 1, "stale": 0, "unconfirmed": 1}), 503, "FeastError"),
+    (errors.ValidationUnavailable("bad"), 503, "FeastError"),
+    (errors.SuiteTimeout("bad"), 503, "FeastError"),
+    (errors.ValidationMisconfigured("bad"), 503, "FeastError"),
     (ZeroDivisionError("secret"), 500, "FeastError"),
 ]
 
@@ -47,7 +52,7 @@ def test_each_error_has_its_status(error: Exception, status: int, _: str) -> Non
     body = parsed(answer)
     assert (answer.status, body["status"]) == (status, status)
     assert answer.content_type == b"application/problem+json"
-    assert set(body) == {"type", "title", "status", "detail", "errors"}
+    assert set(body) == {"type", "title", "status", "detail", "errors", *(getattr(error, "details", None) or {})}
     assert body["type"].startswith("urn:feature-service:")
     assert body["title"]
     assert body["detail"]

@@ -19,6 +19,8 @@ class Registry:
     def __init__(self, current: CatalogDefinition | None = None) -> None:
         self.current = current
         self.failure: str | None = None
+        # What the next refresh finds, where that isn't what was there before.
+        self.upcoming: CatalogDefinition | None = None
         self.refreshes = 0
         self.connections = 0
         # Not under the test's own folder: the path of a Unix socket has at most 107 bytes.
@@ -99,7 +101,10 @@ class Registry:
                 message = await receive(reader)
                 assert isinstance(message, Refresh)
                 self.refreshes += 1
-                outcome = Unchanged(time.time()) if self.failure is None else Failed(self.failure)
+                outcome: Message = Unchanged(time.time()) if self.failure is None else Failed(self.failure)
+                if self.upcoming is not None:
+                    self.current, self.upcoming = self.upcoming, None
+                    outcome = snapshot(self.current)
                 writer.write(frame(outcome) + frame(Refreshed(message.number, self.failure)))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass

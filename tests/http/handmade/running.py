@@ -65,10 +65,15 @@ class Running:
 
 
 @contextmanager
-def running(registry: Registry, wait: bool = True, **settings: Any) -> Iterator[Running]:
-    """The application with these settings; with `wait` it has definitions and Redis when it is handed over."""
+def running(
+    registry: Registry, wait: bool = True, expectations: Path | None = None, strict: bool = False, **settings: Any
+) -> Iterator[Running]:
+    """The application with these settings; with `wait` it has definitions and Redis when it is handed over.
+
+    `expectations` and `strict` are what a worker is told on its command line.
+    """
     with tempfile.TemporaryDirectory(prefix="metrics-") as metrics, socket.create_server((HOST, 0)) as listener:
-        app = FeatureService(Settings(**settings), registry.socket, Path(metrics))
+        app = FeatureService(Settings(**settings), registry.socket, Path(metrics), expectations, strict)
         config = uvicorn.Config(
             app,
             http=functools.partial(HotHttpProtocol, app),  # type: ignore[arg-type]
