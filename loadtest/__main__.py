@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadtest import machine, plot, report, soak
-from loadtest.bench import Plan, measure
+from loadtest import bench, beside, files, machine, markdown, plot, report, soak, validation
+from loadtest.bench import Plan
 from loadtest.errors import BenchmarkError, MissingToolError
 from loadtest.machine import Cores
 from loadtest.results import Results, load
 from loadtest.servers import Kind
+from loadtest.stages import STAGES
 from loadtest.wrk import CONNECTIONS
 from pipelines.local.prepare import PrepareError
 from pipelines.local.redis import RedisUnavailableError
@@ -22,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RAW = ROOT / ".local" / "bench"
 QUICK = Plan(rounds=1, warm_up_seconds=1, seconds=2)
+SCENARIOS = [name for stage in STAGES for name in stage.scenarios]
+# What is measured beside the scenarios of both servers.
+PARTS = {beside.NAME: beside.measure, validation.NAME: validation.measure, files.NAME: files.measure}
 FAILED, MISSING, INTERRUPTED = 1, 2, 130
 
 log = logging.getLogger("loadtest")
@@ -36,7 +40,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="one round of 2 s a scenario: a look, not a result")
     parser.add_argument("--rounds", type=int, metavar="N", help=f"rounds of both servers in turn ({Plan().rounds})")
-    parser.add_argument("--scenario", metavar="NAME", help="only this one, such as 10x12 (entities x features)")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME",
+        choices=[*SCENARIOS, *PARTS],
+        help=f"only this one: {', '.join([*SCENARIOS, *PARTS])} (entities x features, rows of a push)",
+    )
     parser.add_argument("--only", type=Kind, choices=list(Kind), help="measure one server alone; compares nothing")
     parser.add_argument("--soak", type=int, metavar="N", help="instead: our worker's memory over N requests")
     parser.add_argument("--render", type=Path, metavar="JSON", help="instead: write the page of an earlier run again")
@@ -87,11 +96,20 @@ def run_bench(options: argparse.Namespace, cores: Cores) -> int:
     return 0
 
 
+def measure(plan: Plan, cores: Cores, results: Results) -> None:
+    """Measure what the plan wants: scenarios of both servers, then the other parts. One server alone has only scenarios."""
+    if plan.scenario not in PARTS:
+        bench.measure(plan, cores, results)
+    for name, part in PARTS.items():
+        if plan.scenario == name or (plan.scenario is None and plan.only is None):
+            part(plan, cores, results)
+
+
 def publish(results: Results, page: Path) -> None:
     """Write the report into a page and the picture beside it."""
     picture = page.with_suffix(".svg")
     drawn = plot.draw(results, picture)
-    report.put_between(page, "bench", report.render(results, picture.name if drawn else None))
+    markdown.put_between(page, "bench", report.render(results, picture.name if drawn else None))
     log.info("written: %s", _relative(page))
 
 
@@ -100,7 +118,7 @@ def run_soak(options: argparse.Namespace, cores: Cores) -> int:
     samples = soak.soak(options.soak, cores)
     text = soak.render(samples, _now(), options.command)
     print(text)
-    report.put_between(options.output or PAGE, "soak", text)
+    markdown.put_between(options.output or PAGE, "soak", text)
     if soak.growth_mib(samples) > soak.GROWTH_LIMIT_MIB:
         log.error("memory grew by more than %.0f MiB", soak.GROWTH_LIMIT_MIB)
         return FAILED

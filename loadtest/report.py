@@ -1,87 +1,58 @@
-"""The report as Markdown, and its place in a page: between two markers, prose outside of them untouched."""
+"""The report as Markdown, put together from what was measured: a table for each group of scenarios, and what they mean."""
 
-from collections.abc import Iterable
-from pathlib import Path
-
+from loadtest import beside, files, validation
 from loadtest.answers import Comparison
-from loadtest.errors import PageError
+from loadtest.markdown import MIB, number, table, verdict
+from loadtest.records import Checked
 from loadtest.results import Median, Results
+from loadtest.scenario import Group
 from loadtest.servers import Kind
+from loadtest.stored import Kept
 
-MIB = 2**20
 BUSY_ENOUGH = 0.9  # of a core
 OURS = "this service"
 NAMES = {Kind.STOCK: "stock Feast", Kind.OURS: OURS}
+TITLES = {Group.READS: "Reads", Group.PUSHES: "Pushes"}
 
 
 def render(results: Results, plot: str | None) -> str:
     """Return the whole report; `plot` is the address of the picture, None for none."""
-    parts = [_heading(results), _speed(results), _reading(results)]
+    parts = [_heading(results)]
+    for group in Group:
+        if measured := [checked for checked in results.scenarios if checked.group is group]:
+            compared = _answers(results, measured) if group is Group.READS else _stored(results, measured)
+            parts += [f"### {TITLES[group]}", _speed(results, measured), compared]
+    if results.runs:
+        parts.append(_reading(results))
     if plot:
         parts.append(f"![CPU time per request of both servers, and how many times faster {OURS} is]({plot})")
-    parts += [_memory_and_start(results), _answers(results), _machine(results.machine)]
+    parts += [beside.render(results), validation.render(results), files.render(results), _memory_and_start(results)]
+    parts += ["### The machine", _machine(results.machine)]
     return "\n\n".join(part for part in parts if part)
-
-
-def put_between(page: Path, name: str, text: str) -> None:
-    """Replace what stands between `<!-- name:begin -->` and `<!-- name:end -->` in a page.
-
-    A page that isn't there is made; PageError for one without exactly one pair of the markers.
-    """
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    old = page.read_text() if page.exists() else f"{begin}\n{end}\n"
-    head, found_begin, rest = old.partition(begin)
-    _, found_end, tail = rest.partition(end)
-    if not (found_begin and found_end) or begin in tail or end in head + tail:
-        raise PageError(f"{page} must hold one line {begin} and, after it, one line {end}: the report goes between them")
-    page.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
-
-
-def table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a Markdown table, first column to the left and all others to the right."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def number(value: float) -> str:
-    """Return a number with three significant digits at least: 0.482, 5.13, 16.0, 2,746."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 1 else f"{value:#.3g}"
 
 
 def _heading(results: Results) -> str:
     return f"Measured on {results.date} UTC by `{results.command}`; {results.machine.get('runs', '')}."
 
 
-def _speed(results: Results) -> str:
+def _speed(results: Results, measured: list[Checked]) -> str:
     servers = results.servers()
-    arrow = " → ".join(NAMES[server] for server in servers)
-    header = [f"{arrow}", "requests/s", "p50, ms", "p99, ms", "CPU, us a request"]
+    header = [" → ".join(NAMES[server] for server in servers), "requests/s", "p50, ms", "p99, ms", "CPU, us a request"]
+    if with_redis := any(run.redis_us for run in results.runs):
+        header.append("Redis's CPU, us")
     if len(servers) == 2:
         header += ["requests/s, times", "CPU, times", "to reach"]
-    return table(header, (_speed_row(results, checked.name, len(servers) == 2) for checked in results.scenarios))
+    fields = ("per_second", "p50_ms", "p99_ms", "cpu_us", *(("redis_us",) if with_redis else ()))
+    return table(header, (_speed_row(results, checked, fields) for checked in measured))
 
 
-def _speed_row(results: Results, scenario: str, both: bool) -> list[str]:
-    checked = next(s for s in results.scenarios if s.name == scenario)
-    found = [median for server in results.servers() if (median := results.measured(scenario, server))]
-
-    def cell(field: str) -> str:
-        return " → ".join(number(getattr(median, field)) for median in found)
-
-    row = [checked.title, *map(cell, ("per_second", "p50_ms", "p99_ms", "cpu_us"))]
-    ratios = results.ratios(scenario)
-    if both and ratios:
+def _speed_row(results: Results, checked: Checked, fields: tuple[str, ...]) -> list[str]:
+    found = [median for server in results.servers() if (median := results.measured(checked.name, server))]
+    row = [checked.title, *(" → ".join(number(getattr(median, field)) for median in found) for field in fields)]
+    if ratios := results.ratios(checked.name):
         row += [f"**{number(ratio)}**" for ratio in ratios]
-        row.append(_verdict(checked.target, ratios))
+        row.append(f"{checked.target:g}: {verdict(min(ratios) >= checked.target)}" if checked.target else "")
     return row
-
-
-def _verdict(target: float | None, ratios: tuple[float, float]) -> str:
-    if target is None:
-        return ""
-    return f"{target:g}: {'reached' if min(ratios) >= target else 'missed'}"
 
 
 def _reading(results: Results) -> str:
@@ -104,7 +75,9 @@ def _reading(results: Results) -> str:
 
 
 def _memory_and_start(results: Results) -> str:
-    repository = results.scenarios[0].repository
+    if not results.starts:
+        return ""
+    repository = results.starts[0].repository
     servers = results.servers()
 
     def start_row(title: str, field: str, unit: float) -> list[str]:
@@ -121,11 +94,11 @@ def _memory_and_start(results: Results) -> str:
         start_row("memory of all its processes after start, MiB (shared pages once)", "tree_pss", MIB),
         peak_row("the same under load, at most", "tree_pss"),
     ]
-    return table(["", *(NAMES[server] for server in servers)], rows)
+    return f"### Start and memory\n\n{table(['', *(NAMES[server] for server in servers)], rows)}"
 
 
-def _answers(results: Results) -> str:
-    compared = [checked.comparison for checked in results.scenarios if checked.comparison]
+def _answers(results: Results, measured: list[Checked]) -> str:
+    compared = [checked.comparison for checked in measured if checked.comparison]
     if not compared:
         return "Only one server ran, so no answers were compared."
     total = sum(compared, Comparison())
@@ -140,6 +113,24 @@ def _answers(results: Results) -> str:
             " The timed bodies hold only entities whose values are all alive. For entities that are absent, expired or "
             f"have nulls the statuses differ on purpose ({others.cells:,} values asked): {reasons}."
         )
+    return text
+
+
+def _stored(results: Results, measured: list[Checked]) -> str:
+    total = sum((checked.comparison for checked in measured if checked.comparison), Comparison())
+    text = "Only one server ran, so what is stored was not compared."
+    if total.bodies:
+        text = (
+            f"Before the timing, {total.bodies} of the timed pushes, stale ones among them, went through each server to keys "
+            f"without any rows: {total.cells:,} fields of Redis's hashes, {'all' if total.same else 'NOT all'} equal byte for "
+            "byte, and Feast's own store reads the newest of the pushed rows from them."
+        )
+    for server in results.servers():
+        kept = sum((left.kept for left in results.left if left.server is server), Kept())
+        if kept.keys:
+            newest = f"{kept.keys - kept.older:,} of {kept.keys:,}"
+            text += f" After the timed runs {newest} keys looked at held the newest row pushed through {NAMES[server]}"
+            text += "; the others had lost it to an older one, pushed at the same moment." if kept.older else "."
     return text
 
 

@@ -1,4 +1,4 @@
-"""The Feast repositories that are served, and the scenarios on each: a new scenario is a few lines here."""
+"""The Feast repositories that are served, and the reads of each: a new one is a few lines here."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from loadtest.answers import compare_online_features, ids_alive
-from loadtest.scenario import Scenario, online_features
+from loadtest.answers import ids_alive
+from loadtest.scenario import Group, Scenario, online_features
 from loadtest.servers import Server, Site
+from pipelines.local.layout import EXPECTATIONS_DIR, REPO_DIR
 from pipelines.local.prepare import prepare, run_child
 from pipelines.local.redis import EmbeddedRedis
 
-SAMPLE_FOLDER = Path(__file__).parents[1] / "feast-repo" / "customer_features"
 SURVEY_IDS = 100  # a request, so that no server's limit stands in the way
 SPARE = timedelta(hours=1)  # what is alive now must be so until the benchmark ends
 
@@ -30,7 +30,7 @@ TWELVE += [f"transaction_stats:{name}" for name in TRANSACTION_STATS.split()]
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository and what is asked of it.
+    """A repository and what is read of it.
 
     `site` applies and fills it in a new folder, with a Redis of its own for as long as its block runs; `everything`
     names all its features in a request, `ttl` the time that each of their values lives; `scenarios` makes the scenarios
@@ -51,7 +51,7 @@ class Repository:
             orjson.dumps({**self.everything, "entities": {self.join_key: list(ids[i : i + SURVEY_IDS])}})
             for i in range(0, len(ids), SURVEY_IDS)
         )
-        return Scenario("survey", "survey", "POST", "/get-online-features", bodies, compare_online_features)
+        return Scenario("survey", "survey", "survey", Group.READS, "/get-online-features", bodies)
 
     def alive(self, server: Server) -> list[int]:
         """Ask a server for all ids and return those whose every feature has a value well within its ttl."""
@@ -67,9 +67,9 @@ class Repository:
 @contextmanager
 def sample_site(folder: Path) -> Iterator[Site]:
     """Fill feast-repo/customer_features as `make serve` does: 10,000 customers, materialized by Feast, about 12 s."""
-    prepared = prepare(SAMPLE_FOLDER, folder)
+    prepared = prepare(REPO_DIR, folder)
     with prepared.redis:
-        yield Site(SAMPLE_FOLDER, prepared.config, prepared.environment, prepared.redis.pid)
+        yield Site(REPO_DIR, prepared.config, prepared.environment, prepared.redis.pid, EXPECTATIONS_DIR)
 
 
 @contextmanager
@@ -114,4 +114,3 @@ WIDE = Repository(
     ttl={f"feature_{i}": timedelta(days=1) for i in range(50)},
     scenarios=wide_scenarios,
 )
-REPOSITORIES = (SAMPLE, WIDE)

@@ -8,61 +8,8 @@ from statistics import median
 import msgspec
 
 from loadtest.answers import Comparison
+from loadtest.records import Beside, Checked, FileTime, Left, Run, Start, SuiteTime
 from loadtest.servers import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One start of a server: seconds to its first answer, and memory in bytes after it."""
-
-    server: Kind
-    repository: str
-    round: int
-    seconds: float
-    worker_rss: int
-    tree_pss: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One timed run: latencies and CPU time in microseconds, memory in bytes after it.
-
-    `requests` were answered in time; `under_way` more were not when the load ended, but the server finished them:
-    CPU time is of both.
-    """
-
-    server: Kind
-    scenario: str
-    round: int
-    requests: int
-    seconds: float
-    p50_us: int
-    p99_us: int
-    cpu_us: int
-    worker_rss: int
-    tree_pss: int
-    under_way: int = 0
-
-    @property
-    def cpu_us_per_request(self) -> float:
-        """CPU time a request, in microseconds."""
-        return self.cpu_us / (self.requests + self.under_way)
-
-    @property
-    def busy(self) -> float:
-        """The part of one core that the answered requests used: 1 unless something else was the limit."""
-        return self.cpu_us_per_request * self.requests / self.seconds / 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A scenario and what comparing the answers of both servers found; None when only one was asked."""
-
-    name: str
-    title: str
-    repository: str
-    target: float | None
-    comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +24,15 @@ class Median:
     p99_ms: float
     cpu_us: float
     cpu_spread: float
+    redis_us: float
 
 
 @dataclass(slots=True)
 class Results:
-    """Everything that a benchmark found. `others` compares rows that are expired, incomplete or absent."""
+    """Everything that a benchmark found. `others` compares rows that are expired, incomplete or absent.
+
+    `beside` are reads of ours without and with pushes; `suites` and `files` validations without a server.
+    """
 
     date: str
     command: str
@@ -90,6 +41,10 @@ class Results:
     others: dict[str, Comparison] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
+    suites: list[SuiteTime] = field(default_factory=list)
+    files: list[FileTime] = field(default_factory=list)
 
     def servers(self) -> list[Kind]:
         """Return the servers that were measured."""
@@ -107,6 +62,7 @@ class Results:
             p99_ms=median(run.p99_us for run in runs) / 1000,
             cpu_us=median(cpu),
             cpu_spread=(max(cpu) - min(cpu)) / median(cpu),
+            redis_us=median(run.redis_us_per_request for run in runs),
         )
 
     def ratios(self, scenario: str) -> tuple[float, float] | None:

@@ -37,12 +37,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A Feast repository that is applied and filled: its folder, its configuration, variables this reads, its Redis."""
+    """A Feast repository that is applied and filled: its folder, its configuration, variables this reads, its Redis.
+
+    `expectations` is the folder of the suites that its push sources name; None where none does. Stock validates nothing.
+    """
 
     folder: Path
     config: Path
     environment: Mapping[str, str]
     redis_pid: int
+    expectations: Path | None = None
 
 
 def command(kind: Kind, site: Site, port: int) -> list[str]:
@@ -52,6 +56,8 @@ def command(kind: Kind, site: Site, port: int) -> list[str]:
         stock = [str(programs / "feast"), "-c", str(site.folder), "-f", str(site.config), "serve"]
         return [*stock, "-p", str(port), "--workers", "1", "--no-access-log", "--max-requests", "0"]
     ours = [str(programs / "feature-service"), "serve", "--repo", str(site.config)]
+    if site.expectations:
+        ours += ["--expectations", str(site.expectations)]
     return [*ours, "--port", str(port), "--workers", "1"]
 
 

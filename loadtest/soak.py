@@ -9,7 +9,7 @@ from loadtest import wrk
 from loadtest.bench import drive, workplace
 from loadtest.errors import BenchmarkError
 from loadtest.machine import Cores, move_to
-from loadtest.report import MIB, table
+from loadtest.markdown import MIB, table
 from loadtest.repositories import SAMPLE
 from loadtest.scenario import Scenario
 from loadtest.servers import Kind, serving

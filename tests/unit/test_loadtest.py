@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from loadtest import __main__ as command
-from loadtest import plot, procstat, report, results, soak, wrk
+from loadtest import markdown, plot, procstat, report, results, soak, wrk
 from loadtest.answers import Comparison, compare_online_features, ids_alive
 from loadtest.errors import BenchmarkError, MissingToolError, PageError, ServerFailedError
 from loadtest.machine import check_tools
-from loadtest.results import Checked, Results, Run, Start
+from loadtest.records import Checked, Run, Start
+from loadtest.results import Results
 from loadtest.scenario import online_features
 from loadtest.servers import Kind
 
@@ -239,9 +240,24 @@ def test_raw_results_come_back_from_json(measured: Results, tmp_path: Path) -> N
     assert results.load(file) == results.load(tmp_path / "latest.json") == measured
 
 
+def test_raw_results_of_a_time_before_pushes_can_still_be_read(measured: Results, tmp_path: Path) -> None:
+    """What wasn't known then is empty; every scenario was a read."""
+    kept = orjson.loads(measured.save(tmp_path).read_bytes())
+    for scenario in kept["scenarios"]:
+        del scenario["group"], scenario["label"]
+    for each in kept["runs"]:
+        del each["redis_us"]
+    del kept["left"], kept["beside"], kept["suites"], kept["files"]
+    old = tmp_path / "old.json"
+    old.write_bytes(orjson.dumps(kept))
+    assert results.load(old) == measured
+
+
 def test_the_report_shows_both_servers_the_ratios_and_the_target(measured: Results) -> None:
     """One row a scenario, with the verdict."""
     text = report.render(measured, "performance.svg")
+    assert "### Reads" in text
+    assert "### Pushes" not in text
     row = next(line for line in text.splitlines() if line.startswith("| 1 entity x 4 features"))
     assert "1,667 → 20,000 |" in row
     assert "600 → 50.0 | **12.0** | **12.0** | 10: reached |" in row
@@ -256,7 +272,7 @@ def test_one_server_alone_has_a_report_without_ratios(measured: Results, tmp_pat
     measured.runs = [each for each in measured.runs if each.server is Kind.OURS]
     measured.scenarios = [replace(each, comparison=None) for each in measured.scenarios]
     text = report.render(measured, None)
-    assert "times" not in text.splitlines()[2]
+    assert "times" not in next(line for line in text.splitlines() if line.startswith("| this service |"))
     assert "Only one server ran" in text
     assert not plot.draw(measured, tmp_path / "plot.svg")
 
@@ -274,7 +290,7 @@ def test_prose_around_the_markers_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n")
     for text in ("newer", "newest"):
-        report.put_between(page, "bench", text)
+        markdown.put_between(page, "bench", text)
     assert page.read_text() == "before\n<!-- bench:begin -->\nnewest\n<!-- bench:end -->\nafter\n"
 
 
@@ -292,7 +308,7 @@ def test_a_page_without_one_pair_of_markers_is_refused(tmp_path: Path, text: str
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(PageError, match="bench:begin"):
-        report.put_between(page, "bench", "new")
+        markdown.put_between(page, "bench", "new")
     assert page.read_text() == text
 
 
@@ -311,6 +327,14 @@ def test_missing_programs_are_named_with_their_packages(monkeypatch: pytest.Monk
     with pytest.raises(MissingToolError, match=r"needs wrk and taskset; .*apt-get install wrk util-linux"):
         check_tools()
     assert command.main(["--quick"]) == 2
+
+
+def test_a_scenario_that_there_is_not_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is started."""
+    with pytest.raises(SystemExit):
+        command.parse_arguments(["--scenario", "push-7"])
+    said = capsys.readouterr().err
+    assert all(name in said for name in ("push-1000", "10x12", "reads-beside-pushes", "validation", "files"))
 
 
 def test_the_reported_command_leaves_out_where_the_page_went() -> None:
