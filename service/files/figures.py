@@ -5,6 +5,7 @@ row condition take all values at once: 8 bytes for each.
 """
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,13 @@ class FileStatistic(Statistic):
             return Figure(Timestamp(int(average), self._zone), "Timestamp")
         return Figure(average, "numpy.float64")
 
+    @abstractmethod
     def take_numbers(self, column: FileColumn) -> None:
         """Take in the next part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def number(self) -> Figure:
         """The result."""
-        raise NotImplementedError
 
 
 class FileSum(FileStatistic):
