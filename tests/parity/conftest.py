@@ -43,6 +43,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
 IGNORED_WARNINGS = [
     "ignore:Stream feature views are experimental:RuntimeWarning",
     "ignore:Using entity name is deprecated:UserWarning",
+    "ignore:Discarding nonzero nanoseconds:UserWarning",
+    "ignore:Cannot write .*dataframe:UserWarning",
+    "ignore:'HTTP_422_UNPROCESSABLE_ENTITY' is deprecated",
 ]
 NOISY_LOGGERS = ["fastapi", "feast"]
 
