@@ -1,7 +1,8 @@
 """The columns of ids that a request brings, matched with the join keys that the requested views need."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 from service.catalog import nearest
 from service.catalog.definitions import EntityDefinition, ViewDefinition
@@ -83,3 +84,15 @@ class Columns:
     def echoed_names(self) -> list[str]:
         """Their names there."""
         return [self._used[column] for column in self.echoed]
+
+
+def ragged(columns: Mapping[str, Sequence[Any]], path: str) -> Iterator[Problem]:
+    """Name the columns whose number of rows differs from the first's; `path` is their field in the body."""
+    first, *others = columns
+    for name in others:
+        if len(columns[name]) != len(columns[first]):
+            message = (
+                f"All columns must have the same number of rows: {shorten(name)} has {len(columns[name])}, "
+                f"{shorten(first)} has {len(columns[first])}."
+            )
+            yield Problem(message, f"{path}.{shorten(name)}")

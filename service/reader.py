@@ -1,12 +1,13 @@
 """The way of a read through the house: columns of ids in, the JSON of the answer out. Knows no HTTP."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+from service.columns import ragged
 from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout
 from service.gathering import ROWS_AT_ONCE, Gatherer
-from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey, shorten
+from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
 from service.store import RedisStore
@@ -67,7 +68,7 @@ class Reader:
             return 1
         rows = len(next(iter(entities.values())))
         if len(entities) > 1 and any(len(column) != rows for column in entities.values()):
-            raise InvalidRequest(_ragged(entities))
+            raise InvalidRequest(ragged(entities, "entities"))
         if rows == 0:
             raise InvalidRequest(
                 Problem(f"{name} is empty; name one entity at least.", f"entities.{name}") for name in entities
@@ -77,18 +78,6 @@ class Reader:
                 f"{rows} entities are more than the {self._max_entities} that one request may ask for; split it.", "entities"
             )
         return rows
-
-
-def _ragged(entities: Mapping[str, Sequence[Any]]) -> Iterator[Problem]:
-    """Name the columns that differ from the first."""
-    first, *others = entities
-    for name in others:
-        if len(entities[name]) != len(entities[first]):
-            message = (
-                f"All columns must have the same number of rows: {shorten(name)} has {len(entities[name])}, "
-                f"{shorten(first)} has {len(entities[first])}."
-            )
-            yield Problem(message, f"entities.{shorten(name)}")
 
 
 def _keys(group: Group, encoded: Sequence[list[bytes]], rows: int) -> list[bytes]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from service.codec.event_times import UNITS
+from service.columns import ragged
 from service.errors import InvalidRequest, MalformedRequest, Problem
 from service.keys import describe, shorten
 from service.routes.parsing import BodyParser, Field, columns, flag, mistyped, of_kind, one_of
@@ -152,19 +153,8 @@ def columns_of(body: RowsBody) -> tuple[Mapping[str, Sequence[Any]], int]:
         return _by_column(body.rows or [])
     lengths = {len(column) for column in body.df.values()}
     if len(lengths) > 1:
-        raise InvalidRequest(_ragged(body.df))
+        raise InvalidRequest(ragged(body.df, "df"))
     return body.df, lengths.pop() if lengths else 0
-
-
-def _ragged(df: Mapping[str, Sequence[Any]]) -> Iterator[Problem]:
-    first, *others = df
-    for name in others:
-        if len(df[name]) != len(df[first]):
-            message = (
-                f"All columns must have the same number of rows: {shorten(name)} has {len(df[name])}, "
-                f"{shorten(first)} has {len(df[first])}."
-            )
-            yield Problem(message, f"df.{shorten(name)}")
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Sequence[Any]], int]:
