@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import re
+import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -17,6 +18,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 ARROW_START = b"\xff\xff\xff\xff"
 # What Arrow has for a zone, where it isn't the name of one.
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):(?P<minutes>\d\d)")
+# Kinds of messages that hold buffers, by pyarrow's names; and numbers of fields in Message.fbs.
+_BATCHES = ("record batch", "dictionary")
+_MESSAGE_HEADER, _DICTIONARY_DATA, _BATCH_COMPRESSION = 2, 1, 3
 # Values, and bytes of texts, that a stream may unfold to: a few bytes of nulls, or of references to one long text, may stand
 # for a billion. A JSON body of the size that is allowed by default has room for two million values.
 MOST_UNFOLDED = 16 * 1024 * 1024
@@ -31,10 +35,11 @@ def read_arrow(data: bytes, check_rows: Callable[[int], None]) -> tuple[Mapping[
     import pyarrow as pa
 
     try:
+        _refuse_compression(data)
         table = pa.ipc.open_stream(data).read_all()
         check_rows(table.num_rows)  # before anything looks at them: a few bytes may stand for a billion nulls
         table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise MalformedRequest.because(f"The body isn't an Arrow stream: {str(error).splitlines()[0]}") from error
     repeated = [name for name, times in Counter(table.column_names).items() if times > 1]
     if repeated:
@@ -43,6 +48,39 @@ def read_arrow(data: bytes, check_rows: Callable[[int], None]) -> tuple[Mapping[
     if sum(_unfolded(name, chunk) for name, column in columns for chunk in column.chunks) > MOST_UNFOLDED:
         raise RequestTooLarge.because(f"The Arrow stream unfolds to more than {MOST_UNFOLDED} values and bytes of text.")
     return {name: _as_json(_as_python(name, column)) for name, column in columns}, table.num_rows
+
+
+def _refuse_compression(data: bytes) -> None:
+    """Raise InvalidRequest for compressed buffers: what they unfold to is only known when it fills the memory."""
+    import pyarrow as pa
+
+    for message in pa.ipc.MessageReader.open_stream(data):
+        if message.type in _BATCHES and _is_compressed(bytes(message.metadata), message.type):
+            raise InvalidRequest.because("The Arrow stream is compressed, which isn't taken here: write it uncompressed.")
+
+
+def _is_compressed(metadata: bytes, kind: str) -> bool:
+    """Whether the field `compression` of a message's RecordBatch is set (Apache Arrow, format/Message.fbs)."""
+    message = _table(metadata, 0)
+    header = _field(metadata, message, _MESSAGE_HEADER)
+    batch = _table(metadata, header)
+    if kind == "dictionary":
+        batch = _table(metadata, _field(metadata, batch, _DICTIONARY_DATA))
+    return bool(_field(metadata, batch, _BATCH_COMPRESSION))
+
+
+def _table(data: bytes, place: int) -> int:
+    """Where the table is that an offset at `place` points to (https://flatbuffers.dev/internals)."""
+    return place + int(struct.unpack_from("<I", data, place)[0])
+
+
+def _field(data: bytes, table: int, number: int) -> int:
+    """Where a table's field is; 0 if it isn't set."""
+    vtable = table - int(struct.unpack_from("<i", data, table)[0])
+    (size,) = struct.unpack_from("<H", data, vtable)
+    place = 4 + 2 * number
+    offset = int(struct.unpack_from("<H", data, vtable + place)[0]) if place < size else 0
+    return table + offset if offset else 0
 
 
 def _unfolded(name: str, array: Any) -> int:

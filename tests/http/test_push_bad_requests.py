@@ -381,6 +381,23 @@ def test_what_is_not_arrow_is_told(pushing: Running, name: str) -> None:
     assert "isn't an Arrow stream" in error["message"]
 
 
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+@pytest.mark.parametrize("column", ["level", "score"])
+def test_a_compressed_stream_is_refused_before_it_unfolds(pusher: Pusher, codec: str, column: str) -> None:
+    """Whatever is compressed, a dictionary too: what a few bytes unfold to would show when the memory is full."""
+    columns = {name: pa.nulls(1) for name in scores(1)}
+    columns[column] = pa.array(["low"]).dictionary_encode() if column == "level" else pa.array([0.5])
+    sink = pa.BufferOutputStream()
+    written = pa.table(columns)
+    with pa.ipc.new_stream(sink, written.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(written)
+    response = pusher.service.client.post(
+        f"/push?{SOURCE}", content=sink.getvalue().to_pybytes(), headers={"content-type": ARROW}
+    )
+    (error,) = problems(response, 422)
+    assert "write it uncompressed" in error["message"]
+
+
 def test_a_key_that_holds_something_else_keeps_no_other_row_from_being_written(pusher: Pusher) -> None:
     """500, since a retry won't help: with the key that is to be mended, and the rows that are written."""
     key = redis_key(SCORES, {"customer_id": 511}, pushes.PROJECT)
