@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from service.codec.refusals import describe
 from service.errors import UnknownName, ValidationMisconfigured
 from service.metrics import Metrics
-from service.suites import Frame, Outcome, ParameterError, Suite, validation_result
+from service.suites import Frame, Outcome, Suite, validation_result
 from service.suites.expectation import Expectation
 from service.suites.gx_pool import GxPool
 from service.suites.outcomes import Tally
@@ -75,12 +75,10 @@ class Validator:
         if suite is None:
             where = "the service was started without --expectations" if self._repository is None else "there is no such suite"
             raise ValidationMisconfigured(f"Push source {source} is to be validated by the suite {name}, but {where}.")
-        try:
-            suite.begin()
-        except ParameterError as error:
+        if suite.takes_parameters:
             raise ValidationMisconfigured(
-                f"Push source {source} is to be validated by the suite {name}, which takes parameters: {error}"
-            ) from error
+                f"Push source {source} is to be validated by the suite {name}, which takes parameters: a push has none to give."
+            )
         return suite
 
     async def check(self, suite: Suite, columns: Columns, rows: int) -> list[Failure]:
