@@ -6,7 +6,7 @@ from typing import Any
 
 from service.errors import MAX_PROBLEMS, Problem
 from service.push_rows import Batch
-from service.suites import validation_result
+from service.suites import Suite, statistics, validation_result
 from service.validator import Failure
 
 
@@ -97,6 +97,8 @@ def warning(failure: Failure) -> dict[str, Any]:
     }
 
 
-def validation_summary(suite: str | None, failures: Sequence[Failure]) -> dict[str, Any] | None:
-    """GX's results of the expectations that failed; None where no suite was asked."""
-    return validation_result(suite, [failure.result for failure in failures]) if suite is not None and failures else None
+def validation_summary(suite: Suite, failures: Sequence[Failure]) -> dict[str, Any]:
+    """GX's results of the expectations that failed, and statistics of all of the suite's."""
+    evaluated = len(suite.expectations)
+    answer = validation_result(suite.name, [failure.result for failure in failures])
+    return {**answer, "statistics": statistics(evaluated, evaluated - len(failures))}

@@ -23,11 +23,16 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows as they were pushed. `positions` are their places in the request; `unit` is what its integer times count."""
+    """Rows as they were pushed. `positions` are their places in the request; `unit` is what its integer times count.
+
+    `latest` is the last nanosecond (since 1970) that an event time may have: one for all of a request, however often its rows
+    are looked at.
+    """
 
     columns: Columns
     positions: Sequence[int]
-    unit: str | None = None
+    unit: str | None
+    latest: int
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -36,7 +41,7 @@ class Batch:
         """The rows whose places in this batch aren't in `rows`."""
         kept = [row for row in range(len(self)) if row not in rows]
         columns = {name: [column[row] for row in kept] for name, column in self.columns.items()}
-        return Batch(columns, [self.positions[row] for row in kept], self.unit)
+        return Batch(columns, [self.positions[row] for row in kept], self.unit, self.latest)
 
     def row(self, row: int) -> dict[str, Any]:
         """One row as an object."""
@@ -56,14 +61,11 @@ class TypedRows:
     created: Sequence[datetime | None] | None
 
 
-def type_rows(plan: PushPlan, batch: Batch, latest: int) -> tuple[TypedRows | None, dict[int, list[Problem]]]:
-    """The typed rows, or by row what is wrong with them. Hot as long as nothing is.
-
-    `latest` is the last nanosecond (since 1970) that an event time may have. Rows and problems count from the batch's start.
-    """
+def type_rows(plan: PushPlan, batch: Batch) -> tuple[TypedRows | None, dict[int, list[Problem]]]:
+    """The typed rows, or by row what is wrong with them, counted from the batch's start. Hot as long as nothing is."""
     reading = _Reading(plan, batch)
     ids = [reading.ids(key) for key in plan.join_keys]
-    times = reading.times(latest)
+    times = reading.times()
     values = [reading.values(feature.name, feature.encoder) for feature in plan.features]
     created = reading.created()
     if reading.problems or times is None:
@@ -92,9 +94,9 @@ class _Reading:
             self._explain(given, key.problem)
             return []
 
-    def times(self, latest: int) -> EventTimes | None:
+    def times(self) -> EventTimes | None:
         given = self._layout[self._plan.event_time]
-        unit = self._batch.unit
+        unit, latest = self._batch.unit, self._batch.latest
         try:
             times = parse_event_times(self._batch.columns[given], unit)
         except Unencodable:
@@ -162,14 +164,14 @@ def _times(plan: PushPlan, typed: TypedRows) -> dict[str, Sequence[Any]]:
     return times if typed.created is None else {**times, plan.created: typed.created}
 
 
-def parse_times(plan: PushPlan, batch: Batch) -> dict[str, Sequence[Any]]:
+def parse_times(plan: PushPlan, columns: Columns, unit: str | None) -> dict[str, Sequence[Any]]:
     """Any columns as a suite would see them in a push to the plan's target, as far as they are there.
 
     Raises InvalidRequest for times that can't be read.
     """
     found: dict[str, Sequence[Any]] = {}
     problems: list[Problem] = []
-    for given, column in batch.columns.items():
+    for given, column in columns.items():
         name = plan.aliases.get(given, given)
         if name not in (plan.event_time, plan.created):
             found[name] = column
@@ -177,10 +179,10 @@ def parse_times(plan: PushPlan, batch: Batch) -> dict[str, Sequence[Any]]:
         absent = _NO_TIME if name == plan.created else (None,)
         present = [value for value in column if value not in absent]
         try:
-            times = iter(parse_event_times(present, batch.unit).datetimes())
+            times = iter(parse_event_times(present, unit).datetimes())
             found[name] = [None if value in absent else next(times) for value in column]
         except Unencodable:
-            said = [(row, event_time_problem(value, batch.unit)) for row, value in enumerate(column) if value not in absent]
+            said = [(row, event_time_problem(value, unit)) for row, value in enumerate(column) if value not in absent]
             problems += [Problem(f"{given} {problem}.", given, row) for row, problem in said if problem is not None]
     if problems:
         raise InvalidRequest(problems)

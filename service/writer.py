@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from service.errors import InvalidRequest, RejectedRows, RequestTooLarge, UnreadableValue, WriteUnconfirmed
+from service.errors import InvalidRequest, RejectedRows, RequestTooLarge, StoreUnavailable, UnreadableValue, WriteUnconfirmed
 from service.metrics import Metrics
 from service.offline import OfflineQueue
 from service.push_plan import PushPlan
@@ -13,9 +14,10 @@ from service.push_report import BadRows, PushReport, outcome, validation_summary
 from service.push_rows import Batch, Columns, TypedRows, frame_columns, source_columns, type_rows
 from service.quarantine import Quarantine, QuarantinedRow
 from service.store import RowWriter, WriteReport
+from service.suites import Suite
 from service.validator import Failure, Validator
 
-ONLINE, OFFLINE, BOTH = "online", "offline", "online_and_offline"
+ONLINE, OFFLINE = "online", "offline"  # or online_and_offline
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ class Writer:
         suite = self._validator.require(plan.validation.suite, plan.source) if plan.validation.suite is not None else None
         report = PushReport(request.rows, request.request_id)
         bad = BadRows()
-        batch, typed = self._type(plan, Batch(request.columns, range(request.rows), request.unit), bad)
+        latest = self._limits.clock() + self._limits.skew_nanoseconds
+        batch, typed = self._type(plan, Batch(request.columns, range(request.rows), request.unit, latest), bad)
         if suite is not None and typed is not None:
             failures = await self._validator.check(suite, frame_columns(plan, batch, typed), len(batch))
             if failures:
-                batch, typed = self._apply(plan, batch, typed, failures, bad, report)
+                batch, typed = self._apply(plan, suite, batch, typed, failures, bad, report)
         if typed is not None:
             await self._write(plan, batch, typed, request, report)
         if bad:
@@ -101,14 +104,13 @@ class Writer:
 
     def _type(self, plan: PushPlan, batch: Batch, bad: BadRows) -> tuple[Batch, TypedRows | None]:
         """The rows that have the types of their columns; raises RejectedRows if others have no place to go."""
-        latest = self._limits.clock() + self._limits.skew_nanoseconds
-        typed, problems = type_rows(plan, batch, latest)
+        typed, problems = type_rows(plan, batch)
         if not problems:
             return batch, typed
         bad.add_problems(batch, problems)
         if plan.validation.policy != "quarantine":
             # What has no type can't be written, so a policy that only warns can't let it through.
-            raise self._rejected(plan, bad, [])
+            raise self._rejected(plan, bad, None)
         return self._rest(plan, batch, problems)
 
     def _rest(self, plan: PushPlan, batch: Batch, bad: Mapping[int, object]) -> tuple[Batch, TypedRows | None]:
@@ -116,12 +118,13 @@ class Writer:
         rest = batch.without(bad)
         if not len(rest):
             return rest, None
-        typed, _ = type_rows(plan, rest, self._limits.clock() + self._limits.skew_nanoseconds)
+        typed, _ = type_rows(plan, rest)
         return rest, typed
 
     def _apply(
         self,
         plan: PushPlan,
+        suite: Suite,
         batch: Batch,
         typed: TypedRows,
         failures: Sequence[Failure],
@@ -135,12 +138,12 @@ class Writer:
             return batch, typed
         rows = bad.add_failures(batch, critical)
         if plan.validation.policy == "reject":
-            raise self._rejected(plan, bad, critical)
+            raise self._rejected(plan, bad, validation_summary(suite, failures))
         return self._rest(plan, batch, rows)
 
-    def _rejected(self, plan: PushPlan, bad: BadRows, failures: Sequence[Failure]) -> RejectedRows:
+    def _rejected(self, plan: PushPlan, bad: BadRows, validation: Mapping[str, Any] | None) -> RejectedRows:
         self._metrics.count("pushed_rows", plan.source, "rejected", amount=len(bad))
-        return RejectedRows(bad.problems(), bad.outcomes("rejected"), validation_summary(plan.validation.suite, failures))
+        return RejectedRows(bad.problems(), bad.outcomes("rejected"), validation)
 
     async def _write(self, plan: PushPlan, batch: Batch, typed: TypedRows, request: PushRequest, report: PushReport) -> None:
         if request.to != ONLINE:
@@ -183,9 +186,11 @@ class Writer:
                 report.written += 1
                 written.append(position)
         report.written_rows = written
-        failures = [found.failure for found in reports if found.failure is not None]
         if unconfirmed:
-            self._raise_unconfirmed(plan, report, unconfirmed, failures)
+            failures = [found.failure for found in reports if found.failure is not None]
+            # Where some rows are worth a retry, the request is.
+            failure = min(failures, key=lambda one: isinstance(one, UnreadableValue))
+            raise self._unconfirmed(plan, report, unconfirmed, failure) from failure
 
     @staticmethod
     def _stale_views(plan: PushPlan, found: Sequence[int | None], report: PushReport) -> list[str]:
@@ -198,29 +203,33 @@ class Writer:
                     stale.append(view)
         return stale
 
-    def _raise_unconfirmed(
-        self, plan: PushPlan, report: PushReport, unconfirmed: Sequence[int], failures: Sequence[Exception]
-    ) -> None:
+    def _unconfirmed(
+        self, plan: PushPlan, report: PushReport, unconfirmed: Sequence[int], failure: StoreUnavailable | UnreadableValue
+    ) -> WriteUnconfirmed | UnreadableValue:
+        """What to raise where Redis didn't confirm some rows; it says what became of the others."""
+        self._count(plan, report)
         self._metrics.count("pushed_rows", plan.source, "unconfirmed", amount=len(unconfirmed))
         details = {
             "written": report.written,
             "stale": report.stale,
+            "queued": report.queued,
             "unconfirmed": len(unconfirmed),
             "written_rows": list(report.written_rows),
             "unconfirmed_rows": list(unconfirmed),
         }
-        confirmed = f"Redis confirmed {report.written + report.stale} of {report.rows} rows"
-        # Where some rows are worth a retry, the request is.
-        failure = min(failures, key=lambda one: isinstance(one, UnreadableValue))
+        confirmed = f"Redis confirmed {report.rows - len(unconfirmed)} of {report.rows} rows"
         if isinstance(failure, UnreadableValue):
-            raise UnreadableValue(f"{failure} {confirmed}; a retry won't help the others.", details) from failure
-        message = f"{confirmed}; the others may be written or not, and the whole request may be sent again: {failure}"
-        raise WriteUnconfirmed(message, details) from failure
+            return UnreadableValue(f"{failure} {confirmed}; a retry won't help the others.", details)
+        message = f"{confirmed}; the others may be kept or not, and the whole request may be sent again: {failure}"
+        return WriteUnconfirmed(message, details)
 
     async def _put_aside(self, plan: PushPlan, bad: BadRows, report: PushReport) -> None:
         """Keep bad rows, after the good ones are written: so a request that is sent again keeps them once more at most."""
         rows = [QuarantinedRow(row, reasons, position) for position, row, reasons in bad.entries()]
-        await self._quarantine.add(plan.source, report.request_id, rows, self._limits.write_seconds)
+        try:
+            await self._quarantine.add(plan.source, report.request_id, rows, self._limits.write_seconds)
+        except StoreUnavailable as error:
+            raise self._unconfirmed(plan, report, [row.position for row in rows], error) from error
         report.quarantined = len(rows)
         report.outcomes += bad.outcomes("quarantined")
         report.outcomes.sort(key=lambda outcome: int(outcome["row"]))

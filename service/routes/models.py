@@ -80,6 +80,7 @@ class ProblemDetails(BaseModel):
     )
     written: int | None = Field(None, description="Of a push that Redis didn't confirm whole: rows that it did confirm.")
     stale: int | None = None
+    queued: int | None = None
     unconfirmed: int | None = None
     written_rows: list[int] | None = None
     unconfirmed_rows: list[int] | None = None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from service.catalog import CatalogClient, nearest
 from service.errors import InvalidRequest, UnknownName
 from service.push_plan import plan_push
-from service.push_rows import Batch, parse_times
+from service.push_rows import parse_times
 from service.routes.documentation import request_body
 from service.routes.push_bodies import ValidateBody, columns_of, parse_validate
 from service.routes.push_models import SuiteModel, SuitesModel, ValidationResultModel
@@ -86,9 +86,7 @@ def _suite_and_frame(
     if plan.validation.suite is None:
         message = f"Push source {body.push_source} has no suite: its tags have no validation_suite."
         raise InvalidRequest.because(message, "push_source")
-    rows = len(next(iter(columns.values()), ()))
-    batch = Batch(columns, range(rows), body.timestamp_unit)
-    return validator.find(plan.validation.suite, ()), parse_times(plan, batch)
+    return validator.find(plan.validation.suite, ()), parse_times(plan, columns, body.timestamp_unit)
 
 
 def _summary(validator: Validator, suite: Suite) -> dict[str, Any]:

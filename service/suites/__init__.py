@@ -9,7 +9,17 @@ from service.suites.compiler import compile_suite
 from service.suites.errors import ParameterError, SuiteError
 from service.suites.frame import Frame
 from service.suites.outcomes import Outcome
-from service.suites.results import validation_result
+from service.suites.results import statistics, validation_result
 from service.suites.suite import Run, Suite
 
-__all__ = ["Frame", "Outcome", "ParameterError", "Run", "Suite", "SuiteError", "compile_suite", "validation_result"]
+__all__ = [
+    "Frame",
+    "Outcome",
+    "ParameterError",
+    "Run",
+    "Suite",
+    "SuiteError",
+    "compile_suite",
+    "statistics",
+    "validation_result",
+]

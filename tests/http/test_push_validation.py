@@ -104,6 +104,8 @@ def test_a_rejection_has_the_shape_of_gx(pusher: Pusher, customers: list[int]) -
     validation = pusher.send("reject", bad(customers)).json()["validation"]
     assert {"success", "statistics", "results", "suite_name", "suite_parameters", "meta"} <= set(validation)
     assert (validation["success"], validation["suite_name"]) == (False, SUITE)
+    of_all = validation["statistics"]
+    assert (of_all["evaluated_expectations"], of_all["unsuccessful_expectations"]) == (len(pushes.SUITES[SUITE]), 1)
     (result,) = validation["results"]
     assert result["expectation_config"]["type"] == "expect_column_values_to_be_between"
     assert result["expectation_config"]["kwargs"] == {"column": "score", "min_value": 0.0, "max_value": 1.0}

@@ -321,3 +321,23 @@ def test_a_bad_request_is_told(pusher: Pusher, name: str) -> None:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert said in response.json()["detail"]
+
+
+def test_rows_that_cannot_be_kept_are_told_beside_those_that_are_written(pusher: Pusher) -> None:
+    """503 with both; the same push again keeps the bad row, and does no harm to the good one."""
+    good, bad = next(CUSTOMERS), next(CUSTOMERS)
+    stream_key = f"feature-service:{pushes.PROJECT}:quarantine:quarantine"
+    pusher.redis.delete(stream_key)
+    pusher.redis.set(stream_key, "no stream")
+    try:
+        refused = pusher.send("quarantine", scores(good, bad, score=[0.5, 1.5]))
+    finally:
+        pusher.redis.delete(stream_key)
+    assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    body = refused.json()
+    assert body["type"] == "urn:feature-service:write-unconfirmed"
+    assert (body["written_rows"], body["unconfirmed_rows"]) == ([0], [1])
+    assert "Redis confirmed 1 of 2 rows" in body["detail"]
+    assert pusher.score(good) == 0.5
+    again = pusher.push("quarantine", scores(good, bad, score=[0.5, 1.5]))
+    assert (again["written"], again["quarantined"]) == (1, 1)
