@@ -106,10 +106,12 @@ def sample_is_good(data_dir: Path, today: date) -> bool:
 
 
 def fingerprint(repo_dir: Path, local_dir: Path) -> str:
-    """Return a digest of all that decides what the registry (which holds absolute paths) and Redis hold."""
+    """Return a digest of all that decides what the registry (which holds absolute paths) and Redis hold.
+
+    Of the data it is the manifest that counts: offline pushes are appended to the files, and that is no reason to begin anew.
+    """
     digest = hashlib.sha256(f"{importlib.metadata.version('feast')}\n{local_dir}\n".encode())
-    data = [local_dir / DATA_FOLDER / name for name in (CUSTOMER_FILE, TRANSACTION_FILE)]
-    for path in [*sorted(repo_dir.rglob("*.py")), repo_dir / LOCAL_CONFIG, *data]:
+    for path in [*sorted(repo_dir.rglob("*.py")), repo_dir / LOCAL_CONFIG, local_dir / DATA_FOLDER / MANIFEST_FILE]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
