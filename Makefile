@@ -41,7 +41,7 @@ lock: ## pin both environments anew (needs uv)
 	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove everything that make made: .venv, .local, caches
-	rm -rf $(VENV) .local build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .local build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -57,14 +57,14 @@ $(BIN)/python:
 define install
 	@echo "Installing $(1) into $(VENV) ..."
 	@$(PIP) install --no-deps --require-hashes -r $(1)
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e . -e ./client
 endef
 
-$(SERVING): requirements.lock pyproject.toml | $(BIN)/python
+$(SERVING): requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/python
 	$(call install,requirements.lock)
 	@touch $@
 
 # The second lock holds everything that the first one does, in the same versions.
-$(DEVELOPMENT): requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+$(DEVELOPMENT): requirements-dev.lock requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $(SERVING) $@

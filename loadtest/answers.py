@@ -4,7 +4,7 @@ Stock's order of features is not stable, so answers are compared by name; the or
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 EXAMPLES_KEPT = 5
+EPOCH = "1970-01-01T00:00:00Z"  # of what has no event time
 WHY = {
     ("PRESENT", "NOT_FOUND"): "the entity isn't stored",
     ("PRESENT", "OUTSIDE_MAX_AGE"): "the value is older than its view's ttl",
@@ -29,7 +30,10 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was compared and what differed; `a + b` is both together. Counts are cells (one feature of one row)."""
+    """What was compared and what differed; `a + b` is both together. Counts are cells (one feature of one row).
+
+    `times_unknown` are event times of computed features that stock says are of 1970, and ours knows: no difference.
+    """
 
     bodies: int = 0
     cells: int = 0
@@ -38,6 +42,7 @@ class Comparison:
     names_differ: int = 0
     statuses_differ: Mapping[str, int] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    times_unknown: int = 0
 
     def __add__(self, other: "Comparison") -> "Comparison":
         """Return the sum of two comparisons."""
@@ -49,6 +54,7 @@ class Comparison:
             self.names_differ + other.names_differ,
             dict(Counter(self.statuses_differ) + Counter(other.statuses_differ)),
             (self.examples + other.examples)[:EXAMPLES_KEPT],
+            self.times_unknown + other.times_unknown,
         )
 
     @property
@@ -68,14 +74,15 @@ def columns(answer: bytes) -> dict[str, Column]:
     return dict(zip(names, results, strict=True))
 
 
-def compare_online_features(stock: bytes, ours: bytes) -> Comparison:
-    """Compare two answers to one body: names, values, event times and statuses."""
+def compare_online_features(stock: bytes, ours: bytes, derived: Collection[str] = ()) -> Comparison:
+    """Compare two answers to one body: names, values, event times and statuses; `derived` names computed features."""
     theirs, mine = columns(stock), columns(ours)
     if theirs.keys() != mine.keys() or any(len(theirs[n].values) != len(mine[n].values) for n in theirs):
         example = f"rows by feature: stock {_shape(theirs)}, ours {_shape(mine)}"
         return Comparison(bodies=1, names_differ=1, examples=(example,))
     values = list(_unequal(theirs, mine, 0))
-    times = list(_unequal(theirs, mine, 2))
+    all_times = list(_unequal(theirs, mine, 2))
+    times = [found for found in all_times if not (found[0] in derived and found[2] == EPOCH)]
     statuses = list(_unequal(theirs, mine, 1))
     return Comparison(
         bodies=1,
@@ -86,6 +93,7 @@ def compare_online_features(stock: bytes, ours: bytes) -> Comparison:
         examples=tuple(f"{name}, row {row}: stock {a!r}, ours {b!r}" for name, row, a, b in (values + statuses + times))[
             :EXAMPLES_KEPT
         ],
+        times_unknown=len(all_times) - len(times),
     )
 
 

@@ -29,7 +29,11 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "loadtest",  # the same results give the same file
 }
 BAR = 0.36  # of the height of a scenario
-CAPTIONS = {Group.READS: "Reads: entities x features", Group.PUSHES: "Pushes: rows"}
+CAPTIONS = {
+    Group.READS: "Reads: entities x features",
+    Group.ON_DEMAND: "On-demand features, 4 + 2: entities, mode",
+    Group.PUSHES: "Pushes: rows",
+}
 CAPTION = 0.7  # of the height of a scenario
 TOP_INCHES, ROW_INCHES, LEGEND_INCHES, BOTTOM_INCHES = 0.35, 0.52, 0.35, 0.65
 
@@ -51,7 +55,7 @@ def draw(results: Results, file: Path) -> bool:
         height = TOP_INCHES + ROW_INCHES * bottom + BOTTOM_INCHES
         figure = Figure(figsize=(10, height), facecolor="white")
         left, right = figure.subplots(1, 2, sharey=True)
-        figure.subplots_adjust(left=0.085, right=0.99, top=1 - TOP_INCHES / height, bottom=BOTTOM_INCHES / height, wspace=0.04)
+        figure.subplots_adjust(left=0.095, right=0.99, top=1 - TOP_INCHES / height, bottom=BOTTOM_INCHES / height, wspace=0.04)
         _times(left, results, rows)
         _ratios(right, results, rows)
         left.set_yticks([row.place for row in rows], [row.scenario.label or row.scenario.name for row in rows])

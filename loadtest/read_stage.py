@@ -69,7 +69,9 @@ def compare(scenario: Scenario, servers: Sequence[Server], bodies: int) -> Compa
         return None
     stock, ours = servers
     sample = Random(SEED).sample(scenario.bodies, min(bodies, len(scenario.bodies)))
-    return reduce(add, (compare_online_features(stock.ask(scenario, b), ours.ask(scenario, b)) for b in sample))
+    return reduce(
+        add, (compare_online_features(stock.ask(scenario, b), ours.ask(scenario, b), scenario.derived) for b in sample)
+    )
 
 
 def other_ids(repository: Repository, alive: Sequence[int]) -> list[int]:

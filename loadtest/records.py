@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from loadtest.answers import Comparison
+from loadtest.forms import Timing
 from loadtest.scenario import Group, Scenario
 from loadtest.servers import Kind
 from loadtest.stored import Kept
@@ -99,6 +100,39 @@ class Beside:
     p99_us: int
     pushes: int = 0
     pushes_p99_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowWise:
+    """One run of reads of an on-demand view that is tagged row-wise, or isn't, over so many connections; microseconds."""
+
+    tagged: bool
+    connections: int
+    round: int
+    requests: int
+    seconds: float
+    p50_us: int
+    p99_us: int
+    cpu_us: int
+
+    @property
+    def per_second(self) -> float:
+        """Requests answered a second."""
+        return self.requests / self.seconds
+
+    @property
+    def cpu_us_per_request(self) -> float:
+        """CPU time a request, in microseconds; those under way at the end are finished, too."""
+        return self.cpu_us / (self.requests + self.connections)
+
+
+@dataclass(frozen=True, slots=True)
+class FormTime:
+    """One run of a client that asks for frames, one after the other, in one form of answer."""
+
+    form: str
+    round: int
+    took: Timing
 
 
 @dataclass(frozen=True, slots=True)

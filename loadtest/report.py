@@ -1,6 +1,6 @@
 """The report as Markdown, put together from what was measured: a table for each group of scenarios, and what they mean."""
 
-from loadtest import beside, files, validation
+from loadtest import arrow, beside, files, on_demand, row_wise, validation
 from loadtest.answers import Comparison
 from loadtest.markdown import MIB, number, table, verdict
 from loadtest.records import Checked
@@ -12,7 +12,7 @@ from loadtest.stored import Kept
 BUSY_ENOUGH = 0.9  # of a core
 OURS = "this service"
 NAMES = {Kind.STOCK: "stock Feast", Kind.OURS: OURS}
-TITLES = {Group.READS: "Reads", Group.PUSHES: "Pushes"}
+TITLES = {Group.READS: "Reads", Group.ON_DEMAND: "On-demand features", Group.PUSHES: "Pushes"}
 
 
 def render(results: Results, plot: str | None) -> str:
@@ -20,13 +20,13 @@ def render(results: Results, plot: str | None) -> str:
     parts = [_heading(results)]
     for group in Group:
         if measured := [checked for checked in results.scenarios if checked.group is group]:
-            compared = _answers(results, measured) if group is Group.READS else _stored(results, measured)
-            parts += [f"### {TITLES[group]}", _speed(results, measured), compared]
+            parts += [f"### {TITLES[group]}", _speed(results, measured), *_compared(results, group, measured)]
     if results.runs:
         parts.append(_reading(results))
     if plot:
         parts.append(f"![CPU time per request of both servers, and how many times faster {OURS} is]({plot})")
-    parts += [beside.render(results), validation.render(results), files.render(results), _memory_and_start(results)]
+    parts += [part.render(results) for part in (row_wise, arrow, beside, validation, files)]
+    parts.append(_memory_and_start(results))
     parts += ["### The machine", _machine(results.machine)]
     return "\n\n".join(part for part in parts if part)
 
@@ -97,7 +97,17 @@ def _memory_and_start(results: Results) -> str:
     return f"### Start and memory\n\n{table(['', *(NAMES[server] for server in servers)], rows)}"
 
 
-def _answers(results: Results, measured: list[Checked]) -> str:
+def _compared(results: Results, group: Group, measured: list[Checked]) -> list[str]:
+    match group:
+        case Group.READS:
+            return [_answers(measured) + _others(results)]
+        case Group.ON_DEMAND:
+            return [on_demand.beside_pandas(results), _answers(measured)]
+        case Group.PUSHES:
+            return [_stored(results, measured)]
+
+
+def _answers(measured: list[Checked]) -> str:
     compared = [checked.comparison for checked in measured if checked.comparison]
     if not compared:
         return "Only one server ran, so no answers were compared."
@@ -106,14 +116,23 @@ def _answers(results: Results, measured: list[Checked]) -> str:
         f"Before the timing, {total.bodies} of the timed bodies went to both servers: {total.cells:,} values, statuses "
         f"and event times by feature name, {'all of them equal' if total.same else 'NOT all of them equal'}."
     )
-    others = sum(results.others.values(), Comparison())
-    if others.statuses_differ:
-        reasons = "; ".join(f"{count:,} times {why}" for why, count in sorted(others.statuses_differ.items()))
+    if total.times_unknown:
         text += (
-            " The timed bodies hold only entities whose values are all alive. For entities that are absent, expired or "
-            f"have nulls the statuses differ on purpose ({others.cells:,} values asked): {reasons}."
+            f" Left out are {total.times_unknown:,} event times of computed features: stock says 1970 of each, {OURS} "
+            "what the oldest of its inputs has."
         )
     return text
+
+
+def _others(results: Results) -> str:
+    others = sum(results.others.values(), Comparison())
+    if not others.statuses_differ:
+        return ""
+    reasons = "; ".join(f"{count:,} times {why}" for why, count in sorted(others.statuses_differ.items()))
+    return (
+        " The timed bodies hold only entities whose values are all alive. For entities that are absent, expired or "
+        f"have nulls the statuses differ on purpose ({others.cells:,} values asked): {reasons}."
+    )
 
 
 def _stored(results: Results, measured: list[Checked]) -> str:

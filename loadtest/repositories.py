@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from loadtest import on_demand
 from loadtest.answers import ids_alive
 from loadtest.scenario import Group, Scenario, online_features
 from loadtest.servers import Server, Site
@@ -65,11 +66,14 @@ class Repository:
 
 
 @contextmanager
-def sample_site(folder: Path) -> Iterator[Site]:
-    """Fill feast-repo/customer_features as `make serve` does: 10,000 customers, materialized by Feast, about 12 s."""
-    prepared = prepare(REPO_DIR, folder)
+def sample_site(folder: Path, definitions: Path = REPO_DIR) -> Iterator[Site]:
+    """Fill feast-repo/customer_features as `make serve` does: 10,000 customers, materialized by Feast, about 12 s.
+
+    `definitions` is the repository's folder, if not its own: a copy in which something was changed.
+    """
+    prepared = prepare(definitions, folder)
     with prepared.redis:
-        yield Site(REPO_DIR, prepared.config, prepared.environment, prepared.redis.pid, EXPECTATIONS_DIR)
+        yield Site(definitions, prepared.config, prepared.environment, prepared.redis.pid, EXPECTATIONS_DIR)
 
 
 @contextmanager
@@ -86,6 +90,7 @@ def sample_scenarios(alive: Sequence[int]) -> list[Scenario]:
         online_features(1, 4, alive, "customer_id", {"features": FOUR}, target=10),
         online_features(10, 12, alive, "customer_id", {"features": TWELVE}, target=25),
         online_features(100, 12, alive, "customer_id", {"features": TWELVE}, target=35),
+        *on_demand.scenarios(FOUR, alive),
     ]
 
 

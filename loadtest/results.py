@@ -8,7 +8,7 @@ from statistics import median
 import msgspec
 
 from loadtest.answers import Comparison
-from loadtest.records import Beside, Checked, FileTime, Left, Run, Start, SuiteTime
+from loadtest.records import Beside, Checked, FileTime, FormTime, Left, RowWise, Run, Start, SuiteTime
 from loadtest.servers import Kind
 
 
@@ -31,7 +31,8 @@ class Median:
 class Results:
     """Everything that a benchmark found. `others` compares rows that are expired, incomplete or absent.
 
-    `beside` are reads of ours without and with pushes; `suites` and `files` validations without a server.
+    `row_wise`, `forms` and `beside` are reads of ours alone: with an on-demand view that is tagged row-wise or not, in
+    several forms of answer, without and with pushes. `suites` and `files` are validations without a server.
     """
 
     date: str
@@ -42,6 +43,8 @@ class Results:
     starts: list[Start] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    row_wise: list[RowWise] = field(default_factory=list)
+    forms: list[FormTime] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
     suites: list[SuiteTime] = field(default_factory=list)
     files: list[FileTime] = field(default_factory=list)

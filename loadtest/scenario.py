@@ -19,6 +19,7 @@ class Group(StrEnum):
     """What a scenario's requests do; each has a table of its own."""
 
     READS = "reads"
+    ON_DEMAND = "on-demand"
     PUSHES = "pushes"
 
 
@@ -28,6 +29,7 @@ class Scenario:
 
     `target` is the ratio to stock that is aimed at, in requests/s and in CPU per request; None when there is none.
     `stamp` fills the event times in of each body when it is sent; None for bodies that are sent as they are.
+    `derived` names the features that are computed: stock answers 1970 for their event times.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Scenario:
     headers: tuple[tuple[str, str], ...] = JSON_HEADERS
     target: float | None = None
     stamp: Stamp | None = None
+    derived: tuple[str, ...] = ()
 
 
 def online_features(

@@ -66,7 +66,8 @@ def growth_mib(samples: list[Sample]) -> float:
 def render(samples: list[Sample], date: str, command: str) -> str:
     """Return the samples as Markdown, with what a request leaves behind on average (a line fitted to them)."""
     rows = [[f"{sample.requests:,}", f"{sample.worker_rss / MIB:.1f}"] for sample in samples]
-    text = f"Measured on {date} UTC by `{command}`: reads of 1, 10 and 100 entities mixed, 8 connections, one worker."
+    reads = "reads of 1, 10 and 100 entities mixed, some of them with on-demand features"
+    text = f"Measured on {date} UTC by `{command}`: {reads}, 8 connections, one worker."
     loaded = samples[1:]
     verdict = f"From the first sample under load to the last: {growth_mib(samples):+.1f} MiB."
     if len(loaded) > 1:

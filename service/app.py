@@ -51,7 +51,7 @@ class FeatureService:
         self.on_fatal: Callable[[], None] = lambda: None
         self._strict = strict
         self._resources = Resources(settings, self.metrics, expectations, strict)
-        self.catalog = CatalogClient(definitions, self.metrics, self._open, self._check_sources)
+        self.catalog = CatalogClient(definitions, self.metrics, self._open, self._check_sources, self._resources.functions.load)
         self._problems = ProblemAnswers(settings.error_format, settings.retry_after_seconds)
         # By path; service.http.HotPaths has those of them that are ready.
         self._raw: dict[str, RawEndpoint] = {}

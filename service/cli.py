@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from service.errors import EX_CONFIG, ConfigurationError
 from service.files.command import add_command, run_command
 from service.logs import configure_logging
+from service.parity.command import add_command as add_parity_command
+from service.parity.command import run_command as run_parity_command
 from service.settings import Settings, unknown_variables
 from service.supervisor import Supervisor, open_listener
 
@@ -24,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "validate":
         return run_command(options)
+    if options.command == "parity":
+        return run_parity_command(options)
     misspelt = unknown_variables(os.environ)
     if misspelt:
         print(f"feature-service: there is no such setting: {', '.join(misspelt)}; see docs/settings.md.", file=sys.stderr)
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)")
     serve.add_argument("--workers", type=_positive, default=1, help="worker processes (default: %(default)s)")
     add_command(commands)
+    add_parity_command(commands)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The columns of ids that a request brings, matched with the join keys that the requested views need."""
+"""The columns that a request brings, matched with the join keys and the request data that the requested views need."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
@@ -21,6 +21,9 @@ class Columns:
         # Columns in use, by the name that they have in the answer.
         self._used: dict[str, str] = {}
         self._missing: dict[str, list[str]] = {}
+        # Request data in use, and what of it isn't there: the name to the on-demand views that need it.
+        self._data: set[str] = set()
+        self._missing_data: dict[str, list[str]] = {}
         self._problems: list[Problem] = []
         self._entityless = False
         self.join_keys: list[tuple[str, str, str]] = []
@@ -52,10 +55,18 @@ class Columns:
         self._missing.setdefault(wanted, []).append(view.name)
         return wanted
 
+    def request_data(self, name: str, view: str) -> None:
+        """A column whose values an on-demand view's function gets."""
+        if name in self._given:
+            self._data.add(name)
+        else:
+            self._missing_data.setdefault(name, []).append(view)
+
     def finish(self) -> None:
         """Raise InvalidRequest for columns that are missing, and for those that nothing needs."""
-        unneeded = [column for column in self._given if column not in self._used and not self._stands_for_rows(column)]
-        if self._problems or self._missing or unneeded:
+        known = self._used.keys() | self._data
+        unneeded = [column for column in self._given if column not in known and not self._stands_for_rows(column)]
+        if self._problems or self._missing or self._missing_data or unneeded:
             raise InvalidRequest(chain(self._problems, self._missing_columns(), self._unneeded_columns(unneeded)))
 
     def _stands_for_rows(self, column: str) -> bool:
@@ -66,12 +77,16 @@ class Columns:
         for column, views in self._missing.items():
             message = f"Join key {column} is missing: {', '.join(dict.fromkeys(views))} can't be read without it."
             yield Problem(message, f"entities.{column}")
+        for column, views in self._missing_data.items():
+            message = f"Request data {column} is missing: {', '.join(views)} can't be computed without it."
+            yield Problem(message, f"entities.{column}")
 
     def _unneeded_columns(self, columns: Sequence[str]) -> Iterator[Problem]:
-        needed = sorted({*self._used.values(), *self._missing})
+        missing = self._missing.keys() | self._missing_data
+        needed = sorted({*self._used.values(), *self._data, *missing})
         for column in map(shorten, columns):
             hint = f"; needed are {', '.join(needed)}" if needed else "; none is needed"
-            close = [name for name in nearest(column, needed) if name in self._missing]
+            close = [name for name in nearest(column, needed) if name in missing]
             hint += f". Did you mean {close[0]}?" if close else "."
             yield Problem(f"No requested feature view has the join key {column}{hint}", f"entities.{column}")
 

@@ -5,6 +5,7 @@
     │   ├── RejectedRows         rows that don't fit their columns' types, or fail the suite of what they are pushed to
     │   ├── MalformedRequest     the body isn't JSON, or not an object
     │   ├── UnknownName          a view, feature or service that the registry doesn't have
+    │   ├── UnknownForm          the answer is wanted in a form that it can't have
     │   ├── RequestTooLarge      more bytes or entities than the settings allow
     │   └── FeatureNameCollision two features would get the same name in the answer
     ├── NotSupported             a definition that this server can't serve yet
@@ -18,6 +19,8 @@
     │       └── SuiteTimeout     it didn't answer within the deadline
     ├── ValidationMisconfigured  a push source names a suite or a policy that there isn't; nothing is written unvalidated
     ├── UnreadableValue          what is stored isn't what Feast writes
+    ├── ComputationFailed        an on-demand view's function raised, or gave what its view doesn't promise
+    ├── ComputationTimeout       it took longer than the settings allow
     └── ConfigurationError       the service can't start with what it was given
 
 `service.routes.problems` maps each class to a status.
@@ -96,6 +99,10 @@ class UnknownName(InvalidRequest):
     """A view, feature or feature service that the registry doesn't have."""
 
 
+class UnknownForm(InvalidRequest):
+    """The answer is wanted in a form that it can't have."""
+
+
 class RequestTooLarge(InvalidRequest):
     """More bytes or more entities than the settings allow."""
 
@@ -157,6 +164,24 @@ class UnreadableValue(FeatureServiceError):
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.details = None if details is None else dict(details)
+
+
+class ComputationFailed(FeatureServiceError):
+    """An on-demand view's function can't be used as it is; a retry won't help.
+
+    The message names the view, the function and, where it is known, the row; never what is in the data. The exception of
+    the function, which may tell of it, is the cause, for the log alone.
+    """
+
+    def __init__(self, view: str, function: str, what: str, row: int | None = None) -> None:
+        """`what` goes on from the function's name: `raises ValueError`."""
+        place = "" if row is None else f" (row {row})"
+        super().__init__(f"On-demand feature view {view}: its function {function} {what}{place}.")
+        self.details = {"view": view, "function": function, "row": row}
+
+
+class ComputationTimeout(FeatureServiceError):
+    """An on-demand view's function didn't finish within its budget of time."""
 
 
 class ConfigurationError(FeatureServiceError):

@@ -6,19 +6,23 @@ nobody: what was gathered goes out at the end of the turn, as a write to Redis w
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
+from service.blocks import UNREADABLE, Block, find_unreadable
 from service.errors import StoreUnavailable, UnreadableValue
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
 from service.store import HashRow, RedisStore, check_rows
-from service.vectors import UNREADABLE, Block, Vector, VectorBuilder, find_unreadable
+from service.vectors import VectorBuilder
 
-# Rows decoded in one go (about 2 ms of 12 features): others get their turn in between.
+# Rows of one request decoded in one go (about 2 ms of 12 features): others get their turn in between.
 ROWS_AT_ONCE = 512
+# Rows of several requests: with more, Redis and this process would wait for each other instead of working at the same time.
+ROWS_TOGETHER = 128
 
 
 class Part:
@@ -26,7 +30,7 @@ class Part:
 
     __slots__ = ("future", "keys", "rows")
 
-    def __init__(self, keys: Sequence[list[bytes]], rows: int, future: "asyncio.Future[list[Vector]]") -> None:
+    def __init__(self, keys: Sequence[list[bytes]], rows: int, future: "asyncio.Future[list[Any]]") -> None:
         self.keys = keys
         self.rows = rows
         self.future = future
@@ -64,33 +68,34 @@ class Gatherer:
         # By the plan's identity: what was asked for in this turn of the event loop.
         self._gathered: dict[int, Batch] = {}
 
-    def read(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Vector]]":
-        """The vectors of the plan's features, of up to ROWS_AT_ONCE rows, each in its place in the answer.
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # Asked once: asyncio looks at the process's id each time, which is a call of the kernel, some 4 microseconds.
+        return asyncio.get_running_loop()
+
+    def read(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
+        """The vectors of the plan's features, of up to ROWS_AT_ONCE rows, each in its place in the answer; or its columns.
 
         `keys` are those of each group. Hot.
         """
-        loop = asyncio.get_running_loop()
         batch = self._gathered.get(id(plan))
-        if batch is None or batch.rows + rows > ROWS_AT_ONCE:
+        if batch is None or batch.rows + rows > ROWS_TOGETHER:
             if batch is not None:
                 self._send(batch)
             elif not self._gathered:
-                loop.call_soon(self._send_gathered)
+                self._loop.call_soon(self._send_gathered)
             batch = self._gathered[id(plan)] = Batch(plan)
-        return self._add(batch, keys, rows, loop)
+        return self._add(batch, keys, rows)
 
-    def read_now(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int, within: float) -> "asyncio.Future[list[Vector]]":
+    def read_now(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int, within: float) -> "asyncio.Future[list[Any]]":
         """The same for a part of a larger read, which has so many seconds left."""
         batch = Batch(plan)
-        future = self._add(batch, keys, rows, asyncio.get_running_loop())
+        future = self._add(batch, keys, rows)
         self._send(batch, within)
         return future
 
-    @staticmethod
-    def _add(
-        batch: Batch, keys: Sequence[list[bytes]], rows: int, loop: asyncio.AbstractEventLoop
-    ) -> "asyncio.Future[list[Vector]]":
-        future: asyncio.Future[list[Vector]] = loop.create_future()
+    def _add(self, batch: Batch, keys: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
         batch.parts.append(Part(keys, rows, future))
         batch.rows += rows
         return future
@@ -131,18 +136,19 @@ class Gatherer:
         """Decode all rows, group by group, and give each part its own."""
         plan = batch.plan
         now = self._clock()
-        answers: list[list[Any]] = [[None] * (len(plan.echoed) + plan.features) for _ in batch.parts]
+        answers: list[list[Any]] = [[None] * plan.reads for _ in batch.parts]
         first = 0
         for index, (group, unique) in enumerate(zip(plan.groups, batch.keys, strict=True)):
             keys = batch.all_keys(index)
             rows = _spread(replies[first : first + len(unique)], unique, keys)
             check_rows(rows, keys)
             first += len(unique)
-            block = self._decode(group, keys, tuple(zip(*rows, strict=True)), now)
+            block = self._decode(group, keys, tuple(zip(*rows, strict=True)), now, plan)
+            cut = block.take if plan.as_columns else block.cut
             start = 0
             for part, answer in zip(batch.parts, answers, strict=True):
                 stop = start + part.rows
-                block.cut(start, stop, answer)
+                cut(start, stop, answer)
                 start = stop
         for part, answer in zip(batch.parts, answers, strict=True):
             if not part.future.done():
@@ -156,9 +162,11 @@ class Gatherer:
         except Exception as error:
             _fail(alone, error)
 
-    def _decode(self, group: Group, keys: Sequence[bytes], columns: Sequence[Sequence[bytes | None]], now: int) -> Block:
+    def _decode(
+        self, group: Group, keys: Sequence[bytes], columns: Sequence[Sequence[bytes | None]], now: int, plan: ReadPlan
+    ) -> Block:
         try:
-            return Block(group, columns, now, self._builder)
+            return Block(group, columns, now, self._builder, plan.with_times, plan.is_packed)
         except UNREADABLE as error:
             found = find_unreadable(group, columns)
             if found is None:

@@ -14,16 +14,22 @@ from service.catalog import Catalog
 from service.catalog.definitions import ViewDefinition
 from service.codec.values import ColumnCodec, RawColumn, codec_for
 from service.columns import Columns
+from service.computations import Computation, Computations, RequestField
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder
 from service.references import Selection, check_collisions, select_features, select_service
 from service.store import HashRead
+
+# What stands between the vectors and the metadata.
+_METADATA = b'],"metadata":'
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """All of a request but its values: two requests of one shape run the same plan.
 
-    `columns` are the names under `entities`, in the request's order. Either `features` or `service` is set.
+    `columns` are the names under `entities`, in the request's order. Either `features` or `service` is set. `as_columns` says
+    that the answer is made of columns of values, not of JSON vectors; these have event times only `with_times`, and
+    may be packed where `is_packed` (service.codec.packed_numbers).
     """
 
     columns: tuple[str, ...]
@@ -31,6 +37,9 @@ class Shape:
     service: str | None = None
     full_names: bool = False
     view_metadata: bool = False
+    as_columns: bool = False
+    with_times: bool = True
+    is_packed: bool = False
 
 
 class FeatureReads(NamedTuple):
@@ -75,38 +84,76 @@ class ReadPlan:
     """What a request of one shape does.
 
     `join_keys` says which column of the request is checked and encoded as what. `echoed` are the columns that open the
-    answer; features follow. `tail` is the end of the answer's JSON, from the end of `results` on.
+    answer; features follow, `width` is the number of both. `reads` is what is read in all: behind the answer stand the inputs
+    of functions that weren't asked for. `tail` is the end of the answer's JSON, from the end of `results` on. `names` and
+    `types` (Feast's) are those of the answer's columns; `codecs` those of its features.
     """
 
     columns: tuple[str, ...]
     join_keys: tuple[tuple[str, JoinKey], ...]
     echoed: tuple[str, ...]
     groups: tuple[Group, ...]
-    features: int
+    width: int
+    reads: int
     tail: bytes
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    codecs: tuple[ColumnCodec, ...]
+    as_columns: bool
+    with_times: bool
+    is_packed: bool
+    request: tuple[RequestField, ...] = ()
+    computations: tuple[Computation, ...] = ()
+
+    @property
+    def metadata(self) -> bytes:
+        """The answer's metadata alone, as JSON."""
+        return self.tail[len(_METADATA) : -1]
 
 
 def compile_plan(catalog: Catalog, shape: Shape) -> ReadPlan:
-    """Resolve every name in `shape`; raises InvalidRequest, UnknownName, FeatureNameCollision or NotSupported."""
+    """Resolve every name in `shape`.
+
+    Raises InvalidRequest, UnknownName, FeatureNameCollision, NotSupported or ComputationFailed.
+    """
     if shape.service is not None:
         selections = select_service(catalog, shape.service)
     else:
         selections = select_features(catalog, shape.features or ())
     check_collisions(selections, shape.full_names)
     columns = Columns(shape.columns, catalog.definition.entities.values())
-    members: dict[tuple[tuple[str, str, str], ...], list[tuple[int, Selection]]] = {}
+    computations = Computations(catalog, selections, columns)
+    read: list[tuple[int, Selection]] = []
     for position, selection in enumerate(selections):
+        if selection.view.computed:
+            computations.add(selection, position)
+        else:
+            read.append((position, selection))
+    read += enumerate(computations.hidden, len(selections))
+    members: dict[tuple[tuple[str, str, str], ...], list[tuple[int, Selection]]] = {}
+    for position, selection in read:
         members.setdefault(columns.group_of(selection), []).append((position, selection))
     columns.finish()
     offset = len(columns.echoed)
     groups = tuple(_group(catalog, columns, key, selected, offset) for key, selected in members.items())
+    names = (*columns.echoed_names, *(selection.output_name(shape.full_names) for selection in selections))
+    key_types = {column: value_type for column, _, value_type in columns.join_keys}
     return ReadPlan(
         columns=shape.columns,
         join_keys=tuple((column, JoinKey(name, value_type)) for column, name, value_type in columns.join_keys),
         echoed=tuple(columns.echoed),
         groups=groups,
-        features=len(selections),
-        tail=_tail(columns, selections, shape),
+        width=offset + len(selections),
+        reads=offset + len(selections) + len(computations.hidden),
+        tail=_tail(names, selections, shape),
+        names=names,
+        types=(*(key_types[column] for column in columns.echoed), *(one.feature.value_type for one in selections)),
+        codecs=tuple(codec_for(selection.feature.value_type) for selection in selections),
+        as_columns=shape.as_columns or computations.any,
+        with_times=shape.with_times or computations.any,
+        is_packed=shape.is_packed and not computations.any,
+        request=computations.request_fields(),
+        computations=computations.compile(catalog.functions, offset),
     )
 
 
@@ -176,10 +223,8 @@ def hash_field(store_name: str, feature: str) -> bytes:
     return struct.pack("<I", mmh3.hash(f"{store_name}:{feature}", signed=False))
 
 
-def _tail(columns: Columns, selections: Sequence[Selection], shape: Shape) -> bytes:
-    metadata: dict[str, object] = {
-        "feature_names": columns.echoed_names + [selection.output_name(shape.full_names) for selection in selections]
-    }
+def _tail(names: Sequence[str], selections: Sequence[Selection], shape: Shape) -> bytes:
+    metadata: dict[str, object] = {"feature_names": names}
     if shape.view_metadata:
         versions: dict[str, int] = {}
         for selection in selections:
@@ -187,4 +232,4 @@ def _tail(columns: Columns, selections: Sequence[Selection], shape: Shape) -> by
         metadata["feature_view_metadata"] = [
             {"name": name, "version": version} if version else {"name": name} for name, version in versions.items()
         ]
-    return b'],"metadata":%s}' % orjson.dumps(metadata)
+    return b"%s%s}" % (_METADATA, orjson.dumps(metadata))

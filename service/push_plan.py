@@ -8,10 +8,13 @@ from typing import Literal, NamedTuple
 from service.catalog import Catalog, nearest
 from service.catalog.definitions import FeatureDefinition, PushSourceDefinition, ViewDefinition
 from service.codec.encoders import ColumnEncoder, encoder_for
-from service.errors import InvalidRequest, NotSupported, Problem, UnknownName, ValidationMisconfigured
+from service.codec.natives import Native
+from service.codec.values import ColumnCodec
+from service.errors import InvalidRequest, Problem, UnknownName, ValidationMisconfigured
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder, shorten
 from service.plan import hash_field
 from service.store import HashWrite
+from service.transforms import Call
 
 # The tags of a push source that say how what is pushed to it is validated.
 SUITE_TAG = "validation_suite"
@@ -55,6 +58,22 @@ class WriteGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Transformation:
+    """An on-demand view's function between what is pushed and what is written.
+
+    `call` gets the features of the push (read by `codecs`, turned by `natives`), then its columns `keys`; `plan` is how its
+    outputs are written.
+    """
+
+    call: Call
+    codecs: tuple[ColumnCodec, ...]
+    natives: tuple[Native | None, ...]
+    keys: tuple[str, ...]
+    outputs: tuple[str, ...]
+    plan: "PushPlan"
+
+
+@dataclass(frozen=True, slots=True)
 class PushPlan:
     """What a push does. `target` is what it goes to, in words, `source` its name: a push source's, or a feature view's.
 
@@ -71,6 +90,10 @@ class PushPlan:
     event_time: str
     created: str
     aliases: dict[str, str]
+    # Whether rows may come without event times: then they are of the moment at which they come.
+    timeless: bool = False
+    # What is made of the rows before they are written.
+    then: "Transformation | None" = None
     layouts: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def layout(self, given: tuple[str, ...]) -> dict[str, str]:
@@ -93,8 +116,9 @@ class PushPlan:
         return replace(self, validation=self.validation._replace(policy="reject"))
 
     def _match(self, given: tuple[str, ...]) -> dict[str, str]:
-        needed = [*(key.name for key in self.join_keys), *dict.fromkeys(one.name for one in self.features), self.event_time]
-        known = {*needed, self.created} - {""}
+        needed = [*(key.name for key in self.join_keys), *dict.fromkeys(one.name for one in self.features)]
+        needed += [] if self.timeless else [self.event_time]
+        known = {*needed, self.event_time, self.created} - {""}
         layout: dict[str, str] = {}
         repeated, unknown = [], []
         for column in given:
@@ -133,19 +157,8 @@ def plan_push(catalog: Catalog, name: str) -> PushPlan:
     if not source.views:
         message = f"No feature view has the push source {name}, so there is nothing to write to."
         raise InvalidRequest.because(message, "push_source_name")
-    views = [_writable(catalog, view, "push_source_name") for view in source.views]
-    return _Planner(catalog, f"Push source {name}", name, read_validation(source)).plan(views, {})
-
-
-def plan_view_write(catalog: Catalog, name: str) -> PushPlan:
-    """The plan of a write to one view. What its push source demands is demanded here, too."""
-    view = _writable(catalog, name, "feature_view_name")
-    if not view.online:
-        raise InvalidRequest.because(f"Feature view {name} isn't kept online (online=False).", "feature_view_name")
-    sources = [source for source in catalog.definition.push_sources.values() if name in source.views]
-    validation = read_validation(sources[0]) if sources else Validation(None, "reject")
-    aliases = {SDK_EVENT_TIME: view.timestamp_field, SDK_CREATED: view.created_field or SDK_CREATED}
-    return _Planner(catalog, f"Feature view {name}", name, validation).plan([view], aliases)
+    views = [writable(catalog, view, "push_source_name") for view in source.views]
+    return Planner(catalog, f"Push source {name}", name, read_validation(source)).plan(views, {})
 
 
 def read_validation(source: PushSourceDefinition) -> Validation:
@@ -158,22 +171,26 @@ def read_validation(source: PushSourceDefinition) -> Validation:
     return Validation(source.tags.get(SUITE_TAG) or None, POLICIES[policy])
 
 
-def _writable(catalog: Catalog, name: str, field_name: str) -> ViewDefinition:
+def writable(catalog: Catalog, name: str, field_name: str) -> ViewDefinition:
+    """A view that rows can be written to; raises UnknownName, InvalidRequest."""
     view = catalog.view(name)
     if view is None or "@" in name:
         close = nearest(shorten(name), [view for view in catalog.definition.views if "@" not in view])
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         message = f"Feature view {shorten(name)} does not exist in project {catalog.project}.{hint}"
         raise UnknownName.because(message, field_name)
-    if view.on_demand:
-        raise NotSupported(f"On-demand feature views aren't computed by this server yet: {name}.")
+    if view.refusal:
+        raise InvalidRequest.because(view.refusal, field_name)
+    if view.computed:
+        message = f"On-demand feature view {name} is computed when it is read: it isn't kept (write_to_online_store=False)."
+        raise InvalidRequest.because(message, field_name)
     if not view.timestamp_field:
         message = f"Feature view {name} has no batch source, so nothing says which column is the event time."
         raise InvalidRequest.because(message, field_name)
     return view
 
 
-class _Planner:
+class Planner:
     """Lays out join keys, features and groups: each column is read once, however many views have it."""
 
     def __init__(self, catalog: Catalog, target: str, source: str, validation: Validation) -> None:
@@ -210,6 +227,25 @@ class _Planner:
             event_time=first.timestamp_field,
             created=first.created_field or (SDK_CREATED if SDK_CREATED in aliases else ""),
             aliases=mapped | aliases,
+        )
+
+    def plan_inputs(self, view: ViewDefinition, inputs: Sequence[FeatureDefinition]) -> PushPlan:
+        """A plan that types rows of an on-demand view's inputs and writes nothing."""
+        for entity in view.entities:
+            self._join_key(entity.join_key, entity.value_type)
+        for feature in inputs:
+            self._feature(feature)
+        return PushPlan(
+            target=self._target,
+            source=self._source,
+            validation=self._validation,
+            views=(view.name,),
+            join_keys=tuple(self._join_keys.values()),
+            features=tuple(self._features.values()),
+            groups=(),
+            event_time=view.timestamp_field,
+            created=SDK_CREATED,
+            aliases={},
         )
 
     def _group(self, views: Sequence[ViewDefinition]) -> WriteGroup:

@@ -1,17 +1,21 @@
 """The way of a read through the house: columns of ids in, the JSON of the answer out. Knows no HTTP."""
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from service.columns import ragged
+from service.derivation import Derivation
 from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout
 from service.gathering import ROWS_AT_ONCE, Gatherer
 from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey
 from service.metrics import Metrics
 from service.plan import Group, ReadPlan
 from service.store import RedisStore
-from service.vectors import Vector, VectorBuilder, concatenate, to_json
+from service.transforms import Transforms
+from service.vectors import Column, VectorBuilder, concatenate, concatenate_columns, to_json
 
 # The id of views without an entity, as JoinKey.encode gives it.
 _DUMMY_ID = JoinKey(DUMMY_JOIN_KEY, "STRING").encode([DUMMY_VALUE], DUMMY_JOIN_KEY)
@@ -24,6 +28,7 @@ class Reader:
         self,
         store: RedisStore,
         metrics: Metrics,
+        transforms: Transforms,
         max_entities: int,
         keep_expired: bool = False,
         clock: Callable[[], int] = time.time_ns,
@@ -33,6 +38,7 @@ class Reader:
         self._max_entities = max_entities
         self._vectors = VectorBuilder(metrics, max(max_entities, 1), keep_expired)
         self._gatherer = Gatherer(store, metrics, self._vectors, clock)
+        self._derivation = Derivation(transforms, self._vectors, clock)
         self._entities = metrics.histogram("read_entities")
 
     async def read(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> bytes:
@@ -41,26 +47,68 @@ class Reader:
         Raises InvalidRequest for columns that are empty, ragged or mistyped, RequestTooLarge for too many rows,
         StoreUnavailable or StoreTimeout. Hot.
         """
-        rows = self._count_rows(entities)
-        encoded = [join_key.encode(entities[column], f"entities.{column}") for column, join_key in plan.join_keys]
-        keys = [_keys(group, encoded, rows) for group in plan.groups]
-        self._entities.observe(rows)
-        if rows <= ROWS_AT_ONCE:
-            answer = await self._gatherer.read(plan, keys, rows)
+        if plan.as_columns:
+            columns = await self.read_columns(plan, entities)
+            first = len(plan.echoed)
+            answer: list[Any] = [None] * first + self._vectors.vectors(plan.codecs, columns[first:])
         else:
-            answer = concatenate([part async for part in self._read_in_parts(plan, keys, rows)], len(plan.echoed))
+            keys, rows = self._prepare(plan, entities)
+            answer = await (
+                self._gatherer.read(plan, keys, rows) if rows <= ROWS_AT_ONCE else self._read_much(plan, keys, rows)
+            )
         answer[: len(plan.echoed)] = [self._vectors.entity(entities[column]) for column in plan.echoed]
         return b'{"results":[%s%s' % (to_json(answer), plan.tail)
 
-    async def _read_in_parts(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Vector]]:
-        """Part by part, so that other requests get their turn; all within one deadline."""
+    async def read_columns(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> list[Column]:
+        """The answer's columns, on-demand features among them; raises ComputationFailed and ComputationTimeout, too."""
+        keys, rows = self._prepare(plan, entities)
+        data = [field.read(entities[field.column]) for field in plan.request]
+        expected = self._derivation.expect(plan)
+        try:
+            columns: list[Any] = [None] * plan.reads
+            if plan.groups:  # else these are on-demand features of request data alone
+                is_small = rows <= ROWS_AT_ONCE
+                columns = await (self._gatherer.read(plan, keys, rows) if is_small else self._read_much(plan, keys, rows))
+            columns[: len(plan.echoed)] = [self._vectors.echo(entities[column]) for column in plan.echoed]
+            await self._derivation.add(plan, columns, entities, data, rows, expected)
+        finally:
+            self._derivation.forget(expected)
+        return columns[: plan.width]
+
+    def _prepare(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> tuple[list[list[bytes]], int]:
+        """The keys of each group, and the number of rows. Hot."""
+        rows = self._count_rows(entities)
+        encoded = [join_key.encode(entities[column], f"entities.{column}") for column, join_key in plan.join_keys]
+        self._entities.observe(rows)
+        return [_keys(group, encoded, rows) for group in plan.groups], rows
+
+    async def _read_much(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> list[Any]:
+        """What the plan reads of more than ROWS_AT_ONCE rows, each in its place: vectors, or columns."""
+        parts = [part async for part in self._read_in_parts(plan, keys, rows)]
+        return (concatenate_columns if plan.as_columns else concatenate)(parts, len(plan.echoed))
+
+    async def _read_in_parts(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Any]]:
+        """Part by part, so that other requests get their turn; all within one deadline.
+
+        Two are under way at a time: Redis has the next while one is decoded.
+        """
         deadline = time.perf_counter() + self._store.read_timeout
-        for start in range(0, rows, ROWS_AT_ONCE):
-            left = deadline - time.perf_counter()
-            if left <= 0:
-                raise StoreTimeout(f"Redis didn't answer for all of {rows} entities within the deadline.")
-            part = [column[start : start + ROWS_AT_ONCE] for column in keys]
-            yield await self._gatherer.read_now(plan, part, min(ROWS_AT_ONCE, rows - start), left)
+        coming: deque[asyncio.Future[list[Any]]] = deque()
+        try:
+            for start in range(0, rows, ROWS_AT_ONCE):
+                left = deadline - time.perf_counter()
+                if left <= 0:
+                    raise StoreTimeout(f"Redis didn't answer for all of {rows} entities within the deadline.")
+                part = [column[start : start + ROWS_AT_ONCE] for column in keys]
+                coming.append(self._gatherer.read_now(plan, part, min(ROWS_AT_ONCE, rows - start), left))
+                if len(coming) > 1:
+                    yield await coming.popleft()
+            while coming:
+                yield await coming.popleft()
+        finally:
+            for future in coming:  # after a failure
+                if not future.cancel():
+                    future.exception()  # it has failed, too; asyncio logs those that nobody looks at
 
     def _count_rows(self, entities: Mapping[str, Sequence[Any]]) -> int:
         """The length that all columns have; a request without columns is for one row."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from service.catalog import Catalog, nearest
 from service.catalog.definitions import FeatureDefinition, ProjectionDefinition, ViewDefinition
-from service.errors import MAX_PROBLEMS, FeatureNameCollision, InvalidRequest, NotSupported, Problem, UnknownName
+from service.errors import MAX_PROBLEMS, FeatureNameCollision, InvalidRequest, Problem, UnknownName
 from service.keys import shorten
 
 _VERSION = re.compile(r"[vV]([0-9]{1,9})")
@@ -90,11 +90,7 @@ class _Finder:
     def finish(self, selections: Sequence[Selection | None]) -> list[Selection]:
         """The selections if nothing was wrong."""
         self._check()
-        found = [selection for selection in selections if selection is not None]
-        on_demand = sorted({selection.view.name for selection in found if selection.view.on_demand})
-        if on_demand:
-            raise NotSupported(f"On-demand feature views aren't computed by this server yet: {', '.join(on_demand)}.")
-        return found
+        return [selection for selection in selections if selection is not None]
 
     def find_reference(self, position: int, reference: str) -> Selection | None:
         """One `view:feature`."""
@@ -137,8 +133,8 @@ class _Finder:
         view = catalog.view(name if version is None else f"{name}@v{version}")
         if view is None:
             self._unknown.append(Problem(self._no_view(name, version), field))
-        elif view.unservable:
-            self._invalid.append(Problem(view.unservable, field))
+        elif view.refusal:
+            self._invalid.append(Problem(view.refusal, field))
             return None
         return view
 

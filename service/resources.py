@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.store import RedisStore, RowWriter, parse_address
 from service.suites.gx_pool import GxPool
 from service.suites.repository import SuiteRepository
+from service.transforms import Library, Transforms
 from service.validator import Validator
 from service.writer import Limits, Writer
 
@@ -30,6 +31,8 @@ class Resources:
         self._pool = GxPool(settings.gx_processes, settings.gx_deadline_seconds, metrics)
         self._repository = SuiteRepository(expectations, metrics, self._pool.check, strict) if expectations else None
         self.validator = Validator(self._repository, self._pool, metrics)
+        self.functions = Library()
+        self.transforms = Transforms(metrics, settings.computation_budget_ms / 1000)
         self.reads: RedisStore | None = None
         self._writes: RedisStore | None = None
         self._quarantine: Quarantine | None = None
@@ -70,10 +73,11 @@ class Resources:
             self.validator,
             self._quarantine,
             OfflineQueue(self._writes, catalog.project, self._metrics),
+            self.transforms,
             self._metrics,
             Limits(settings.max_push_rows, int(settings.max_event_time_skew_seconds * _NANOSECONDS), write_seconds),
         )
-        return Reader(self.reads, self._metrics, settings.max_entities, settings.expired_values == "keep")
+        return Reader(self.reads, self._metrics, self.transforms, settings.max_entities, settings.expired_values == "keep")
 
     def check_sources(self, catalog: Catalog) -> list[str]:
         """Why what is pushed to some sources can't be validated, a sentence each; such pushes are refused."""

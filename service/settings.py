@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     gx_deadline_seconds: float = Field(
         5.0, gt=0, le=600, allow_inf_nan=False, description="How long Great Expectations may take for one validation."
     )
+    computation_budget_ms: float = _milliseconds(
+        1000.0, "How long an on-demand feature view's function may take for one request."
+    )
     max_requests_in_flight: int = Field(1024, ge=1, description="Reads in flight for each worker before it sheds load.")
     retry_after_seconds: int = Field(1, ge=1, description="What Retry-After says on a 503.")
     expired_values: Literal["null", "keep"] = Field(

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # Idle connections of model servers are kept; a load balancer in front usually closes at 60 s.
 KEEP_ALIVE_SECONDS = 75
+# How long a thread may keep the interpreter from the event loop, which needs it twice for each read: functions of on-demand
+# views that take long run in threads. Python's default of 5 ms would be 10 ms a read.
+SWITCH_SECONDS = 0.0005
 
 
 def main() -> int:
@@ -34,6 +37,7 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="end where validation is misconfigured")
     arguments = parser.parse_args()
     configure_logging("worker")
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = Settings()
     try:
         app = FeatureService(settings, arguments.definitions, arguments.metrics, arguments.expectations, arguments.strict)

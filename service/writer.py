@@ -3,18 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from service.errors import InvalidRequest, RejectedRows, RequestTooLarge, StoreUnavailable, UnreadableValue, WriteUnconfirmed
 from service.metrics import Metrics
 from service.offline import OfflineQueue
-from service.push_plan import PushPlan
+from service.push_plan import PushPlan, Transformation
 from service.push_report import BadRows, PushReport, outcome, validation_summary, warning
 from service.push_rows import Batch, Columns, TypedRows, frame_columns, source_columns, type_rows
 from service.quarantine import Quarantine, QuarantinedRow
 from service.store import RowWriter, WriteReport
 from service.suites import Suite
+from service.transforms import Transforms
 from service.validator import Failure, Validator
 
 ONLINE, OFFLINE = "online", "offline"  # or online_and_offline
@@ -50,6 +52,7 @@ class Writer:
         validator: Validator,
         quarantine: Quarantine,
         offline: OfflineQueue,
+        transforms: Transforms,
         metrics: Metrics,
         limits: Limits,
     ) -> None:
@@ -57,6 +60,7 @@ class Writer:
         self._validator = validator
         self._quarantine = quarantine
         self._offline = offline
+        self._transforms = transforms
         self._metrics = metrics
         self._limits = limits
 
@@ -65,14 +69,19 @@ class Writer:
 
         Awaits nothing but futures, so that it runs without a Task, too. Raises InvalidRequest for columns that don't fit,
         RejectedRows where the policy is to reject, WriteUnconfirmed, StoreUnavailable, ValidationMisconfigured,
-        ValidationUnavailable.
+        ValidationUnavailable, and for on-demand views ComputationFailed, ComputationTimeout.
         """
+        request = self._with_times(plan, request)
         self._check_shape(plan, request)
         suite = self._validator.require(plan.validation.suite, plan.source) if plan.validation.suite is not None else None
         report = PushReport(request.rows, request.request_id)
         bad = BadRows()
         latest = self._limits.clock() + self._limits.skew_nanoseconds
         batch, typed = self._type(plan, Batch(request.columns, range(request.rows), request.unit, latest), bad)
+        if plan.then is not None and typed is not None:
+            batch = await self._transform(plan, plan.then, batch, typed)
+            plan = plan.then.plan
+            batch, typed = self._type(plan, batch, bad)
         if suite is not None and typed is not None:
             failures = await self._validator.check(suite, frame_columns(plan, batch, typed), len(batch))
             if failures:
@@ -83,6 +92,26 @@ class Writer:
             await self._put_aside(plan, bad, report)
         self._count(plan, report)
         return report
+
+    def _with_times(self, plan: PushPlan, request: PushRequest) -> PushRequest:
+        """The same with the present moment for rows that may come without a time, and do."""
+        if not plan.timeless or not request.rows or plan.event_time in plan.layout(tuple(request.columns)):
+            return request
+        now = datetime.fromtimestamp(self._limits.clock() / 1e9, tz=UTC)
+        return replace(request, columns={**request.columns, plan.event_time: [now] * request.rows})
+
+    async def _transform(self, plan: PushPlan, then: Transformation, batch: Batch, typed: TypedRows) -> Batch:
+        """The rows that an on-demand view's function makes of rows of its inputs."""
+        layout = plan.layout(tuple(batch.columns))
+        columns = []
+        for codec, native, raw in zip(then.codecs, then.natives, typed.values, strict=True):
+            (values,), _ = codec.decode([raw])
+            columns.append(values if native is None else native(values))
+        columns += [batch.columns[layout[key]] for key in then.keys]
+        outputs = await self._transforms.run(then.call, columns, len(batch))
+        kept = [key.name for key in plan.join_keys] + [plan.event_time]
+        made = dict(zip(then.outputs, (values for values, _ in outputs), strict=True))
+        return replace(batch, columns={name: batch.columns[layout[name]] for name in kept} | made)
 
     def _check_shape(self, plan: PushPlan, request: PushRequest) -> None:
         if request.rows == 0:

@@ -19,7 +19,7 @@ from feast import (
     ValueType,
 )
 from feast.on_demand_feature_view import on_demand_feature_view
-from feast.types import Float32, Int64, String
+from feast.types import Float32, Float64, Int64, String
 
 CUSTOMER_ANALYTICS = "customer-analytics"
 FRAUD_DETECTION = "fraud-detection"
@@ -110,28 +110,56 @@ transaction_stats_fv = FeatureView(
 )
 
 
+# What both forms of the derived features read; a function gets all that its sources have, so they have no more than it needs.
+derived_sources = [customer_stats_fv[["total_spend", "loyalty_score"]], request_source]
+# Each row's result depends on that row alone, so the feature service may compute the rows of several requests in one call.
+derived_tags = {"team": CUSTOMER_ANALYTICS, "row_wise": "true"}
+
+
 @on_demand_feature_view(
-    sources=[customer_stats_fv, request_source],
+    sources=derived_sources,
     schema=[  # without descriptions: Feast compares these with what it infers, which has none
         Field(name="balance_to_spend_ratio", dtype=Float32),
         Field(name="is_high_value", dtype=Int64),
     ],
+    mode="pandas",
     description="What the stored features say about the balance of this very moment",
-    tags={"team": CUSTOMER_ANALYTICS},
+    tags=derived_tags,
     owner=CUSTOMER_ANALYTICS,
 )
 def customer_derived_features(inputs: pd.DataFrame) -> pd.DataFrame:
     """Return both features for each row.
 
-    Feast rebuilds this function from its source text alone, so it uses no name of this module but pd, and it compares
-    the outputs' types with the schema when it applies, so they are given here. The inputs' types are given because a
-    column of nothing but nulls (one unknown customer) arrives as objects, which neither add nor compare.
+    Stock Feast rebuilds this function from its source text alone, so it uses no name of this module but pd; and it compares
+    the outputs' types with the schema when it applies, so they are given here. The inputs' types are given because a column
+    of nothing but nulls (one unknown customer) arrives as objects, which neither add nor compare.
     """
     numbers = inputs[["current_balance", "total_spend", "loyalty_score"]].astype("float64")
     df = pd.DataFrame()
     df["balance_to_spend_ratio"] = (numbers["current_balance"] / (numbers["total_spend"] + 1)).astype("float32")
     df["is_high_value"] = (numbers["loyalty_score"] > 0.8).astype("int64")
     return df
+
+
+@on_demand_feature_view(
+    sources=derived_sources,
+    schema=[  # Python's numbers are 64 bits wide, and Feast insists on it
+        Field(name="balance_to_spend_ratio", dtype=Float64),
+        Field(name="is_high_value", dtype=Int64),
+    ],
+    mode="python",
+    description="The same as customer_derived_features, in plain Python, which for the few rows of a request takes a hundredth of the time",
+    tags=derived_tags,
+    owner=CUSTOMER_ANALYTICS,
+)
+def customer_derived_features_python(inputs: dict) -> dict:
+    """Return both features for each row; nulls are None."""
+    ratios = [
+        None if balance is None or total_spend is None else balance / (total_spend + 1)
+        for balance, total_spend in zip(inputs["current_balance"], inputs["total_spend"])
+    ]
+    are_high = [int(score is not None and score > 0.8) for score in inputs["loyalty_score"]]
+    return {"balance_to_spend_ratio": ratios, "is_high_value": are_high}
 
 
 churn_model_v1 = FeatureService(

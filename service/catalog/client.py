@@ -31,8 +31,9 @@ class CatalogClient:
         metrics: Metrics,
         on_first: Callable[[Catalog], object],
         on_next: Callable[[Catalog], object] = lambda _: None,
+        prepare: Callable[[Catalog], object] = lambda _: None,
     ) -> None:
-        """`on_first` is called with the first catalog, before any request can see it; `on_next` with each other one."""
+        """Before requests can see a catalog, `prepare` is called with it, in a thread, then `on_first` or `on_next`."""
         self.current: Catalog | None = None
         self.failure: str | None = None
         self.checked_at = 0.0
@@ -41,6 +42,7 @@ class CatalogClient:
         self._metrics = metrics
         self._on_first = on_first
         self._on_next = on_next
+        self._prepare = prepare
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._numbers = itertools.count()
@@ -104,7 +106,7 @@ class CatalogClient:
         while True:
             message = await receive(reader)
             if isinstance(message, Snapshot):
-                self._take(message)
+                await self._take(message)
                 self._checked(message.checked_at)
             elif isinstance(message, Unchanged):
                 self._checked(message.checked_at)
@@ -115,11 +117,12 @@ class CatalogClient:
                 if future is not None and not future.done():
                     future.set_result(message.reason)
 
-    def _take(self, snapshot: Snapshot) -> None:
+    async def _take(self, snapshot: Snapshot) -> None:
         digest = hash(snapshot.body)
         if digest == self._digest:  # from a definitions process that was restarted
             return
         catalog = Catalog(decode_catalog(snapshot.body), snapshot.listing)
+        await asyncio.to_thread(self._prepare, catalog)
         (self._on_first if self.current is None else self._on_next)(catalog)
         self.current = catalog
         self._digest = digest

@@ -14,6 +14,16 @@ from service.keys import SUPPORTED_VERSIONS
 from service.store import parse_address
 
 DEFAULT_FILE = "feature_store.yaml"
+# What stock's server does for keys of the section feature_server, and what there is in place of it; see docs/compatibility.md.
+_IN_PLACE = {
+    "metrics": "GET /metrics is always there",
+    "feature_logging": "served features aren't logged, by stock's server neither",
+    "audit_logging": "there is no audit log yet",
+    "offline_push_batching_enabled": "offline pushes are always batched",
+    "offline_push_batching_batch_size": "FEATURE_SERVICE_OFFLINE_BATCH_ROWS says it",
+    "offline_push_batching_batch_interval_seconds": "FEATURE_SERVICE_OFFLINE_BATCH_AGE_SECONDS says it",
+    "mcp_enabled": "there is no MCP server",
+}
 
 
 def load_config(repo: Path) -> RepoConfig:
@@ -39,6 +49,20 @@ def load_config(repo: Path) -> RepoConfig:
         raise ConfigurationError(f"{path} isn't a Feast configuration: {type(error).__name__}: {error}") from error
     _check(config)
     return config
+
+
+def without_effect(config: RepoConfig) -> list[str]:
+    """A line for each key that is set, means something to stock's server, and does nothing here."""
+    section = config.feature_server
+    names = [name for name in _IN_PLACE if section is not None and name in section.model_fields_set]
+    lines = [f"feature_server.{name} has no effect here: {_IN_PLACE[name]}." for name in names]
+    if getattr(config.online_store, "skip_dedup", False):
+        lines.append(
+            "online_store.skip_dedup has no effect here: of a key's rows the newest stays, whatever the order of pushes."
+        )
+    if config.embedding_model is not None:
+        lines.append("embedding_model has no effect here: there is no vector search.")
+    return lines
 
 
 def _without_comments(text: str) -> str:

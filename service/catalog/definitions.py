@@ -4,9 +4,12 @@ A Catalog keeps its views and services as undecoded bytes until a request asks f
 is handed over in well under a millisecond, and nobody pays for the views that nobody reads.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+# The kind of an on-demand feature view.
+ON_DEMAND = "on_demand_feature_view"
 
 
 class FeatureDefinition(msgspec.Struct, frozen=True):
@@ -23,6 +26,37 @@ class EntityDefinition(msgspec.Struct, frozen=True):
     name: str
     join_key: str
     value_type: str
+
+
+class ProjectionDefinition(msgspec.Struct, frozen=True):
+    """What a feature service, or an on-demand view, takes of one view."""
+
+    view: str
+    features: list[str]
+    alias: str = ""
+    # None is the current version.
+    version: int | None = None
+    # Join key in the store to column in the request.
+    join_key_map: dict[str, str] = {}
+
+
+class ComputationDefinition(msgspec.Struct, frozen=True):
+    """How the features of an on-demand view come about: a function of the repository, and what it gets.
+
+    `function` is pickled by value (cloudpickle), so that a worker runs it without the repository and without Feast; in
+    the mode substrait it is the serialized plan.
+    """
+
+    mode: Literal["pandas", "python", "substrait"]
+    function_name: str
+    function: bytes
+    sources: list[ProjectionDefinition]
+    # What the request brings beside join keys.
+    request: list[FeatureDefinition] = []
+    # Whether a function of mode python gets a row instead of columns.
+    singleton: bool = False
+    # Whether it runs when rows are written, and its features are then only read.
+    on_write: bool = False
 
 
 class ViewDefinition(msgspec.Struct, frozen=True):
@@ -50,23 +84,20 @@ class ViewDefinition(msgspec.Struct, frozen=True):
     description: str = ""
     owner: str = ""
     tags: dict[str, str] = {}
+    # Of an on-demand view.
+    computation: ComputationDefinition | None = None
 
     @property
-    def on_demand(self) -> bool:
-        """Whether its features are computed by a function of the repository."""
-        return self.kind == "on_demand_feature_view"
+    def refusal(self) -> str:
+        """Why the view can't be asked for; empty when it can."""
+        if self.kind == ON_DEMAND and self.computation is None:
+            return self.unservable or f"What computes on-demand feature view {self.name} isn't known: run feast apply."
+        return self.unservable
 
-
-class ProjectionDefinition(msgspec.Struct, frozen=True):
-    """What a feature service takes of one view."""
-
-    view: str
-    features: list[str]
-    alias: str = ""
-    # None is the current version.
-    version: int | None = None
-    # Join key in the store to column in the request.
-    join_key_map: dict[str, str] = {}
+    @property
+    def computed(self) -> bool:
+        """Whether its features are computed when they are read."""
+        return self.computation is not None and not self.computation.on_write
 
 
 class ServiceDefinition(msgspec.Struct, frozen=True):

@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from service.catalog.definitions import CatalogDefinition, ServiceDefinition, ViewDefinition, decode_service, decode_view
+from service.catalog.definitions import (
+    CatalogDefinition,
+    ComputationDefinition,
+    ProjectionDefinition,
+    ServiceDefinition,
+    ViewDefinition,
+    decode_service,
+    decode_view,
+)
 
 
 def render_listing(catalog: CatalogDefinition) -> bytes:
@@ -32,23 +40,35 @@ def _view(view: ViewDefinition) -> dict[str, Any]:
         "features": [
             {"name": feature.name, "type": feature.value_type, "description": feature.description} for feature in view.features
         ],
-        "servable": not view.unservable and not view.on_demand,
-        "reason": view.unservable or ("On-demand feature views aren't computed yet." if view.on_demand else ""),
+        "servable": not view.refusal,
+        "reason": view.refusal,
+        "on_demand": view.computation and _computation(view.computation),
         "description": view.description,
         "owner": view.owner,
         "tags": view.tags,
     }
 
 
+def _computation(computation: ComputationDefinition) -> dict[str, Any]:
+    return {
+        "mode": computation.mode,
+        "singleton": computation.singleton,
+        "sources": [reference for source in computation.sources for reference in _references(source)],
+        "request_data": [{"name": field.name, "type": field.value_type} for field in computation.request],
+        "write_to_online_store": computation.on_write,
+    }
+
+
+def _references(projection: ProjectionDefinition) -> list[str]:
+    label = projection.alias or projection.view
+    label += "" if projection.version is None else f"@v{projection.version}"
+    return [f"{label}:{feature}" for feature in projection.features]
+
+
 def _service(service: ServiceDefinition) -> dict[str, Any]:
-    features = []
-    for projection in service.projections:
-        label = projection.alias or projection.view
-        label += "" if projection.version is None else f"@v{projection.version}"
-        features += [f"{label}:{feature}" for feature in projection.features]
     return {
         "name": service.name,
-        "features": features,
+        "features": [reference for projection in service.projections for reference in _references(projection)],
         "description": service.description,
         "owner": service.owner,
         "tags": service.tags,

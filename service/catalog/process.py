@@ -14,8 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from service.catalog.configuration import load_config
+from service.catalog.configuration import load_config, without_effect
 from service.catalog.definitions import decode_catalog
+from service.catalog.functions import LOADING_SECONDS
 from service.catalog.listing import render_listing
 from service.catalog.messages import Failed, Message, Refresh, Refreshed, Snapshot, Unchanged, frame, receive
 from service.catalog.registry import RegistryReader
@@ -29,7 +30,8 @@ logger = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
 # How soon a failed reading is tried again, at most; Feast's own refresh timer stops at the first failure.
 RETRY_SECONDS = 5.0
-# How long one reading may take. A registry of 1,000 views is read in a few seconds.
+# How long one reading may take. A registry of 1,000 views is read in a few seconds. Loading the views' functions has a
+# limit of its own.
 READING_SECONDS = 30.0
 # For the workers to be told, before the process ends itself.
 FAREWELL_SECONDS = 0.2
@@ -63,14 +65,17 @@ class DefinitionsServer:
     async def refresh(self) -> str | None:
         """One reading; gives the reason if it failed."""
         async with self._reading:
-            try:
-                async with asyncio.timeout(READING_SECONDS):
-                    snapshot = await asyncio.to_thread(self._read)
-            except TimeoutError:
+            reading = asyncio.ensure_future(asyncio.to_thread(self._read))
+            await asyncio.wait((reading,), timeout=READING_SECONDS)
+            if self._reader.loading:
+                await asyncio.wait((reading,), timeout=LOADING_SECONDS)
+            if not reading.done():
                 self._failed(f"The registry wasn't read within {READING_SECONDS:g} s.")
                 # The driver may hang for ever, and a thread can't be ended: the supervisor starts another process.
                 await asyncio.sleep(FAREWELL_SECONDS)
                 os._exit(EX_TEMPFAIL)
+            try:
+                snapshot = reading.result()
             except CatalogUnavailable as error:
                 self._failed(str(error))
                 return self._failure
@@ -129,6 +134,8 @@ class DefinitionsServer:
 async def serve(repo: Path, socket: Path, metrics: Metrics) -> None:
     """Serve definitions on a Unix socket until SIGTERM; raises ConfigurationError."""
     config = load_config(repo)
+    for line in without_effect(config):
+        logger.warning("%s", line)
     server = DefinitionsServer(RegistryReader(config), config.registry.cache_ttl_seconds, socket.with_suffix(".kept"), metrics)
     listener = await asyncio.start_unix_server(server.serve_worker, socket)
     stop = asyncio.Event()

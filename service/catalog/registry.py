@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from feast import FeatureStore, PushSource, RepoConfig
+from feast import FeatureStore, OnDemandFeatureView, PushSource, RepoConfig
 from feast.errors import ProjectObjectNotFoundException
 from feast.feature_view import DUMMY_ENTITY_NAME
 from feast.infra.registry import proto_registry_utils
@@ -20,7 +20,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from service.catalog import definitions
-from service.catalog.translation import encode_service, encode_view, push_source, push_sources
+from service.catalog.computations import function_source, settle
+from service.catalog.functions import FunctionLoader
+from service.catalog.translation import encode_service, push_source, push_sources, translate_view
+from service.catalog.versions import view_versions
 from service.errors import CatalogUnavailable
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class RegistryReader:
     def __init__(self, config: RepoConfig) -> None:
         self._config = config
         self._store = FeatureStore(config=config)
+        self._functions = FunctionLoader(config.repo_path)
         self._file: Path | None = None
         if isinstance(config.registry, SqlRegistryConfig):
             # A reader has no business creating tables in a database that `feast apply` hasn't seen.
@@ -59,6 +63,11 @@ class RegistryReader:
     def project(self) -> str:
         """The project's name."""
         return str(self._config.project)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a reading has come to the functions of on-demand views: that takes long, but has an end."""
+        return self._functions.busy
 
     def read(self) -> bytes:
         """The definitions as they are in the registry now; the same definitions give the same bytes.
@@ -111,21 +120,16 @@ class RegistryReader:
         return Reading({entity.name: entity for entity in entities}, views, services, sources)
 
     def _catalog(self, registry: Any, reading: Reading) -> definitions.CatalogDefinition:
-        versioning = bool(getattr(registry, "enable_online_versioning", False))
-        views = {}
         pushed: dict[str, list[str]] = {}
         for view in reading.views:
-            views[view.name] = encode_view(view, reading.entities, registry, versioning)
             for source in push_sources(view):
                 pushed.setdefault(source, []).append(view.name)
-            if versioning:
-                views.update(self._versions(registry, view.name, reading.entities))
         store = self._config.online_store
         return definitions.CatalogDefinition(
             project=self.project,
             entity_key_version=self._config.entity_key_serialization_version,
             online_store=definitions.OnlineStoreDefinition(store.connection_string, store.key_ttl_seconds),
-            views=views,
+            views=self._views(registry, reading),
             services={service.name: encode_service(service) for service in reading.services},
             push_sources={
                 source.name: push_source(source, pushed.get(source.name, []))
@@ -133,17 +137,28 @@ class RegistryReader:
                 if isinstance(source, PushSource)
             },
             entities={name: entity.join_key for name, entity in reading.entities.items() if name != DUMMY_ENTITY_NAME},
-            versioning=versioning,
+            versioning=_versioning(registry),
         )
 
-    def _versions(self, registry: Any, name: str, entities: dict[str, Any]) -> dict[str, msgspec.Raw]:
-        found = {}
-        for version in registry.list_feature_view_versions(name, self.project):
-            number = version["version_number"]
-            view = registry.get_feature_view_by_version(name, self.project, number)
-            view.projection.version_tag = number
-            found[f"{name}@v{number}"] = encode_view(view, entities, registry, versioning=True)
-        return found
+    def _views(self, registry: Any, reading: Reading) -> dict[str, msgspec.Raw]:
+        """All views, by `name` and, where versions are kept apart, by `name@v2`."""
+        versioning = _versioning(registry)
+        found = {view.name: view for view in reading.views}
+        if versioning:
+            for view in reading.views:
+                found.update(view_versions(registry, view.name, self.project))
+        on_demand = {label: view for label, view in found.items() if isinstance(view, OnDemandFeatureView)}
+        sources = {label: source for label, view in on_demand.items() if (source := function_source(view)) is not None}
+        functions = self._functions.load(sources)
+        views = {
+            label: translate_view(view, reading.entities, registry, versioning, functions.get(label))
+            for label, view in found.items()
+        }
+        return {label: msgspec.Raw(definitions.encode(view)) for label, view in settle(views).items()}
+
+
+def _versioning(registry: Any) -> bool:
+    return bool(getattr(registry, "enable_online_versioning", False))
 
 
 def torn(reading: Reading) -> bool:
@@ -152,6 +167,9 @@ def torn(reading: Reading) -> bool:
     for view in reading.views:
         if any(name not in reading.entities and name != DUMMY_ENTITY_NAME for name in getattr(view, "entities", None) or []):
             return True
+        for source in getattr(view, "source_feature_view_projections", {}).values():
+            if source.version_tag is None and not {each.name for each in source.features} <= features.get(source.name, set()):
+                return True
     for service in reading.services:
         for projection in service.feature_view_projections:
             names = {feature.name for feature in projection.features}

@@ -22,7 +22,8 @@ class Catalog:
     """What a request may ask for.
 
     `plans` keeps what `service.plan` compiled, by the bytes of the request's shape: it goes when the snapshot goes, so
-    a plan can't outlive its definitions.
+    a plan can't outlive its definitions. `functions` are those of the on-demand views, by name and version, as
+    `service.transforms` has loaded them.
     """
 
     def __init__(self, definition: CatalogDefinition, listing: bytes = NOTHING_LISTED) -> None:
@@ -30,6 +31,7 @@ class Catalog:
         self.definition = definition
         self.listing = listing
         self.plans: dict[Any, Any] = {}
+        self.functions: dict[tuple[str, int], Any] = {}
         self._views: dict[str, ViewDefinition] = {}
         self._plan_bytes = 0
 

@@ -10,16 +10,23 @@ from feast.feature_view import DUMMY_ENTITY_NAME, FeatureViewState
 from feast.infra.online_stores.helpers import compute_versioned_name
 
 from service.catalog import definitions
+from service.catalog.computations import ON_WRITE_TIMESTAMP_FIELD, Computation, compute, projection
+from service.catalog.functions import LoadedFunction
 
 # Longer ones reach back before any event time that matters, and beyond what 64 bits of nanoseconds hold.
 LONGEST_TTL = timedelta(days=100 * 365)
 
 
-def encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: bool) -> msgspec.Raw:
-    """A Feast view of any kind; `entities` are those of its project, by name."""
+def translate_view(
+    view: Any, entities: dict[str, Any], registry: Any, versioning: bool, function: LoadedFunction | None
+) -> definitions.ViewDefinition:
+    """A Feast view of any kind; `entities` are those of its project, by name, `function` is an on-demand view's."""
     ttl = getattr(view, "ttl", None)
     batch_source = getattr(view, "batch_source", None)
-    definition = definitions.ViewDefinition(
+    on_demand = compute(view, function) if isinstance(view, OnDemandFeatureView) else Computation(None)
+    on_write = on_demand.definition is not None and on_demand.definition.on_write
+    reason = _unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False)))
+    return definitions.ViewDefinition(
         name=view.name,
         kind=_kind(view),
         features=[_feature(field) for field in view.features],
@@ -27,16 +34,16 @@ def encode_view(view: Any, entities: dict[str, Any], registry: Any, versioning: 
         store_name=compute_versioned_name(view, versioning),
         ttl_nanoseconds=0 if ttl is None else min(ttl, LONGEST_TTL) // timedelta(microseconds=1) * 1000,
         version=getattr(view, "current_version_number", None) or 0,
-        unservable=_unservable(view, entities, bool(getattr(registry, "serve_features_while_materializing", False))),
-        timestamp_field=getattr(batch_source, "timestamp_field", "") or "",
+        unservable=reason or on_demand.unservable,
+        timestamp_field=ON_WRITE_TIMESTAMP_FIELD if on_write else getattr(batch_source, "timestamp_field", "") or "",
         created_field=getattr(batch_source, "created_timestamp_column", "") or "",
         field_mapping=dict(getattr(batch_source, "field_mapping", None) or {}),
         online=bool(getattr(view, "online", True)),
         description=view.description,
         owner=view.owner,
         tags=dict(view.tags),
+        computation=on_demand.definition,
     )
-    return msgspec.Raw(definitions.encode(definition))
 
 
 def _kind(view: Any) -> str:
@@ -63,7 +70,7 @@ def _entities(view: Any, entities: dict[str, Any]) -> list[definitions.EntityDef
 
 def _unservable(view: Any, entities: dict[str, Any], while_materializing: bool) -> str:
     lost = [name for name in getattr(view, "entities", None) or [] if name not in entities and name != DUMMY_ENTITY_NAME]
-    if lost and not isinstance(view, OnDemandFeatureView):
+    if lost and (not isinstance(view, OnDemandFeatureView) or view.write_to_online_store):
         return f"Feature view {view.name} has an entity that the registry doesn't have: {', '.join(lost)}."
     if not getattr(view, "enabled", True):
         return f"Feature view {view.name} is disabled. Enable it with `feast feature-views enable {view.name}`."
@@ -86,16 +93,7 @@ def encode_service(service: Any) -> msgspec.Raw:
     """A Feast feature service."""
     definition = definitions.ServiceDefinition(
         name=service.name,
-        projections=[
-            definitions.ProjectionDefinition(
-                view=projection.name,
-                features=[feature.name for feature in projection.features],
-                alias=projection.name_alias or "",
-                version=projection.version_tag,
-                join_key_map=dict(projection.join_key_map),
-            )
-            for projection in service.feature_view_projections
-        ],
+        projections=[projection(each) for each in service.feature_view_projections],
         description=service.description,
         owner=service.owner,
         tags=dict(service.tags),

@@ -6,16 +6,18 @@ hand, several times faster than protobuf does; everything else goes through `ser
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Protocol
 
 import orjson
 
-from service.codec.messages import parse_value
+from service.codec.messages import NULL_TIMESTAMP, parse_value
 from service.codec.timestamps import read_varint, to_signed
 
 RawColumn = Sequence[bytes | None]
+# Packs columns; None unless all rows of all of them are there and of one type.
+Pack = Callable[[Sequence[RawColumn]], list[memoryview] | None]
 # Values longer than this are seldom seen twice; shorter ones are labels, counts and flags, which are.
 CACHED_BYTES = 24
 CACHE_ENTRIES = 32_768
@@ -24,10 +26,20 @@ UNPACK_ROWS = 128
 
 
 class ColumnCodec(Protocol):
-    """How one Feast type is read: all the columns of that type at once, since a call costs more than a short column."""
+    """How one Feast type is read: all the columns of that type at once, since a call costs more than a short column.
+
+    `is_uniform` says that no value that it gave was of another type than its own, so that nobody has to look for one. `pack`
+    gives columns of numbers packed, as `service.codec.packed_numbers` does once it is loaded; None where it can't.
+    """
+
+    is_uniform: bool
+    pack: Pack | None
 
     def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
         """The values of each column, None for null and absent ones, and whether there are none of these. Hot."""
+
+    def is_plain(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """Whether the values are written as JSON as they stand, which `orjson.dumps` does. Hot."""
 
     def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """The JSON array of each column of values that `decode` gave. Hot."""
@@ -36,10 +48,13 @@ class ColumnCodec(Protocol):
 class FloatCodec:
     """FLOAT and DOUBLE: a fixed-size payload, so that any number of rows is one unpacking."""
 
+    pack: Pack | None = None
+
     def __init__(self, tag: int, letter: str) -> None:
         self._tag = bytes([tag])
         self._size = 1 + struct.calcsize(letter)
         self._zero = self._tag + bytes(self._size - 1)
+        self.is_uniform = True
         self._unpackers = [struct.Struct("<" + f"x{letter}" * rows) for rows in range(UNPACK_ROWS + 1)]
 
     def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
@@ -58,6 +73,7 @@ class FloatCodec:
         zero = self._zero
         values = self._unpack(b"".join([raw or zero for raw in column]), len(column))
         if values is None:  # another type than the schema says now, or explicit nulls
+            self.is_uniform = False
             return [parse_value(raw) if raw else None for raw in column]
         return [value if raw else None for value, raw in zip(values, column, strict=True)]
 
@@ -78,26 +94,36 @@ class FloatCodec:
             values += self._unpackers[count].unpack_from(joined, start * size)
         return values
 
-    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
-        """NaN and infinities become strings, as in protobuf's JSON; their sum finds them."""
+    def is_plain(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """Whether there are no NaN and infinities, which become strings, as in protobuf's JSON; their sum finds them."""
         try:
-            if math.isfinite(sum(map(sum, columns))):
-                return list(map(orjson.dumps, columns))
+            return math.isfinite(sum(map(sum, columns)))
         except TypeError:  # nulls, or values of another type
-            return [orjson.dumps(jsonable(column)) for column in columns]
-        return [orjson.dumps(jsonable(column)) for column in columns]
+            pass
+        try:
+            return math.isfinite(sum([sum(filter(None, column)) for column in columns]))
+        except TypeError:
+            return False
+
+    def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
+        """NaN and infinities as strings."""
+        return _dump(columns, self.is_plain(columns))
 
 
 class ScalarCodec(dict[bytes | None, Any]):
     """Integers, booleans, timestamps and strings: a bounded cache from a value's bytes, so that a hit stays in C."""
+
+    pack: Pack | None = None
 
     def __init__(self, tag: int, wire: str) -> None:
         super().__init__()
         self._tag = tag
         self._text = wire == "text"
         self._bool = wire == "bool"
+        self._time = wire == "time"
         # Feast writes a null as an empty message; once another writer's explicit null was seen, nulls are looked for.
         self._explicit_nulls = False
+        self.is_uniform = True
 
     def __missing__(self, raw: bytes | None) -> Any:
         value = self._read(raw)
@@ -113,6 +139,7 @@ class ScalarCodec(dict[bytes | None, Any]):
         if not raw:
             return None
         if raw[0] != self._tag:  # another type than the schema says now, or an explicit null
+            self.is_uniform = False
             return jsonable(parse_value(raw))
         if self._text:
             length, start = read_varint(raw, 1)
@@ -120,13 +147,20 @@ class ScalarCodec(dict[bytes | None, Any]):
                 raise ValueError(f"A string of {length} bytes has {len(raw) - start}.")
             return raw[start:].decode()
         number, _ = read_varint(raw, 1)
-        return bool(number) if self._bool else to_signed(number)
+        if self._bool:
+            return bool(number)
+        signed = to_signed(number)
+        return None if self._time and signed == NULL_TIMESTAMP else signed
 
     def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
         """One dictionary look-up a row."""
         get = self.__getitem__
         decoded: list[Sequence[Any]] = [list(map(get, column)) for column in columns]
         return decoded, all(map(all, columns)) and not (self._explicit_nulls and any(map(_has_null, decoded)))
+
+    def is_plain(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """They are."""
+        return True
 
     def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """Plain JSON."""
@@ -136,14 +170,26 @@ class ScalarCodec(dict[bytes | None, Any]):
 class MessageCodec:
     """Everything else, through protobuf."""
 
+    # One codec for many types, none of which it checks.
+    is_uniform = False
+    pack: Pack | None = None
+
     def decode(self, columns: Sequence[RawColumn]) -> tuple[list[Sequence[Any]], bool]:
         """One protobuf message a row."""
         decoded: list[Sequence[Any]] = [[parse_value(raw) if raw else None for raw in column] for column in columns]
         return decoded, not any(map(_has_null, decoded))
 
+    def is_plain(self, columns: Sequence[Sequence[Any]]) -> bool:
+        """Nobody has looked."""
+        return False
+
     def to_json(self, columns: Sequence[Sequence[Any]]) -> list[bytes]:
         """JSON with NaN and infinities as strings, at any depth."""
-        return [orjson.dumps(jsonable(column)) for column in columns]
+        return _dump(columns, is_plain=False)
+
+
+def _dump(columns: Sequence[Sequence[Any]], is_plain: bool) -> list[bytes]:
+    return [orjson.dumps(column if is_plain else jsonable(column)) for column in columns]
 
 
 def _has_null(values: Sequence[Any]) -> bool:
@@ -169,7 +215,7 @@ _codecs: dict[str, ColumnCodec] = {
     "INT32": ScalarCodec(0x18, "int"),
     "INT64": ScalarCodec(0x20, "int"),
     "BOOL": ScalarCodec(0x38, "bool"),
-    "UNIX_TIMESTAMP": ScalarCodec(0x40, "int"),
+    "UNIX_TIMESTAMP": ScalarCodec(0x40, "time"),
     "STRING": ScalarCodec(0x12, "text"),
 }
 

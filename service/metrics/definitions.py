@@ -38,6 +38,8 @@ DEFINITIONS = {
     "read_phase_seconds": Definition("histogram", "Time spent in each phase of a read.", ("phase",), PHASE_SECONDS),
     "read_entities": Definition("histogram", "Entities in each read.", (), ENTITIES),
     "feature_values": Definition("counter", "Feature values answered.", ("view", "status")),
+    "computations": Definition("counter", "Calls of an on-demand view's function.", ("view", "outcome")),
+    "computation_seconds": Definition("histogram", "Time of such a call.", ("view",), PHASE_SECONDS),
     "requests_in_flight": Definition("sum", "Reads being answered now."),
     "requests_shed": Definition("counter", "Reads refused because too many were in flight."),
     "redis_connections": Definition("sum", "Open connections to Redis.", ("purpose",)),

@@ -5,22 +5,24 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
 
 from service.routes import online_features, push
+from service.routes.answer_forms import INCLUDED, LAYOUTS
 from service.routes.arrow_bodies import ARROW
-from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse, ProblemDetails
+from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse, OnlineFeaturesRows, ProblemDetails
 from service.routes.problems import ErrorFormat
 from service.routes.push_models import PushBodyModel, PushResultModel, ValidateBodyModel, WriteBodyModel
 
 _DESCRIPTIONS = {
     400: "The body isn't JSON.",
     404: "There is no such view, feature, service, push source, suite or row.",
+    406: "The Accept header allows none of the forms that the answer has.",
     413: "The body is too long, or has or asks for too many rows or features.",
     422: "A field, a column or a row isn't right; `errors` says which, and what would be.",
     500: "An error of the server; the body has the id under which its log has the trace, or names what can't be read.",
     501: "An on-demand feature view was asked for, or something else that this server doesn't do.",
     503: "Redis, the registry or validation isn't available, or the server is overloaded; Retry-After says when to come again.",
+    504: "An on-demand feature view's function takes longer than the settings allow.",
 }
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -51,16 +53,20 @@ def request_body(model: str, arrow: bool = False) -> dict[str, Any]:
 
 
 class _Raw(NamedTuple):
-    """What a raw route takes and gives; `help` is its description."""
+    """What a raw route takes and gives.
+
+    `help` is its description, `arrow_answer` that of its answer as an Arrow stream, where there is one.
+    """
 
     summary: str
     tag: str
     model: str
-    response: type[BaseModel]
+    response: Any  # a model, or a union of models
     statuses: tuple[int, ...]
     help: str
     arrow: bool = False
     query: tuple[dict[str, Any], ...] = ()
+    arrow_answer: str = ""
 
 
 _DETAIL = {
@@ -87,22 +93,39 @@ _UNIT = {
     "schema": {"type": "string", "enum": ["s", "ms", "us", "ns"]},
     "description": "With an Arrow stream: what integer times count.",
 }
+_LAYOUT = {
+    "name": "layout",
+    "in": "query",
+    "schema": {"type": "string", "enum": list(LAYOUTS), "default": LAYOUTS[0]},
+    "description": "Of a JSON answer: a vector for each name, or an object for each row.",
+}
+_INCLUDE = {
+    "name": "include",
+    "in": "query",
+    "schema": {"type": "array", "items": {"type": "string", "enum": list(INCLUDED)}, "minItems": 1},
+    "style": "form",
+    "explode": False,
+    "description": "Where the answer is in rows, or an Arrow stream: what it has beside the values. Columns in JSON have both.",
+}
 _RAW = {
     online_features.PATH: _Raw(
         "Get online features",
         "features",
         "OnlineFeaturesRequest",
-        OnlineFeaturesResponse,
-        (400, 404, 413, 422, 500, 501, 503),
+        OnlineFeaturesResponse | OnlineFeaturesRows,
+        (400, 404, 406, 413, 422, 500, 501, 503, 504),
         "Features of entities, with a status and an event time for each value.\n\n"
-        "Vectors come in the order of the request: entity columns, then features.",
+        "Vectors come in the order of the request: entity columns, then features. Whoever accepts an Arrow stream no less than "
+        "JSON gets one.",
+        query=(_LAYOUT, _INCLUDE),
+        arrow_answer="One record batch, a column for each name in the order of the request: entity columns, then features.",
     ),
     push.PUSH_PATH: _Raw(
         "Push rows to a push source",
         "pushes",
         "PushBodyModel",
         PushResultModel,
-        (400, 404, 413, 422, 500, 501, 503),
+        (400, 404, 413, 422, 500, 501, 503, 504),
         "Every row is checked by the push source's suite; what is right goes to all feature views that the source feeds, "
         "unless a newer row stands there. A request may be sent again.",
         arrow=True,
@@ -113,7 +136,7 @@ _RAW = {
         "pushes",
         "WriteBodyModel",
         PushResultModel,
-        (400, 404, 413, 422, 500, 501, 503),
+        (400, 404, 413, 422, 500, 501, 503, 504),
         "As a push, to one feature view. Feast's SDK calls it (`online_store: {type: remote}`).",
         query=(_DETAIL,),
     ),
@@ -127,6 +150,9 @@ def document_raw_routes(app: FastAPI, errors: Callable[..., dict[int | str, dict
         responses = errors(*raw.statuses)
         if raw.response is PushResultModel:
             responses[202] = {"model": PushResultModel, "description": "Rows are on their way to the offline store."}
+        if raw.arrow_answer:
+            schema = {"type": "string", "format": "binary", "description": raw.arrow_answer}
+            responses[200] = {"content": {ARROW: {"schema": schema}}}
         extra: dict[str, Any] = {"requestBody": request_body(raw.model, arrow=raw.arrow)}
         if raw.query:
             extra["parameters"] = list(raw.query)

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.routes.push_models import RowOutcomeModel, ValidationResultModel
 
+Status = Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]
+
 
 class OnlineFeaturesRequest(BaseModel):
     """Which features of which entities. Either `features` or `feature_service` is given."""
@@ -33,7 +35,7 @@ class FeatureVector(BaseModel):
     """One column of the answer; the position in each list is the row."""
 
     values: list[Any]
-    statuses: list[Literal["PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]]
+    statuses: list[Status]
     event_timestamps: list[str] = Field(description="RFC 3339 in UTC; 1970-01-01T00:00:00Z where there is none.")
 
 
@@ -56,6 +58,15 @@ class OnlineFeaturesResponse(BaseModel):
 
     results: list[FeatureVector]
     metadata: OnlineFeaturesMetadata
+
+
+class OnlineFeaturesRows(BaseModel):
+    """An object for each row, in the order of the request: `?layout=rows`."""
+
+    metadata: OnlineFeaturesMetadata
+    rows: list[dict[str, Any]] = Field(description="The values of a row by their names, as in `feature_names`.")
+    statuses: list[dict[str, Status]] | None = Field(None, description="On request: of each row by the features' names.")
+    event_timestamps: list[dict[str, str]] | None = Field(None, description="On request, in the same way.")
 
 
 class ProblemItem(BaseModel):
@@ -102,6 +113,23 @@ class EntityModel(BaseModel):
     type: str
 
 
+class RequestDataModel(BaseModel):
+    """A value that the request brings beside the join keys."""
+
+    name: str
+    type: str
+
+
+class OnDemandModel(BaseModel):
+    """How the features of an on-demand feature view come about."""
+
+    mode: str = Field(description="pandas, python or substrait.")
+    singleton: bool = Field(description="Whether a function of mode python gets one row instead of columns.")
+    sources: list[str] = Field(description="The features that the function gets, as references.")
+    request_data: list[RequestDataModel]
+    write_to_online_store: bool = Field(description="Whether it is computed when rows are written, and then only read.")
+
+
 class ViewModel(BaseModel):
     """A feature view."""
 
@@ -113,6 +141,7 @@ class ViewModel(BaseModel):
     features: list[FeatureModel]
     servable: bool
     reason: str = Field(description="Why it isn't servable.")
+    on_demand: OnDemandModel | None = Field(description="null for views that are only stored.")
     description: str
     owner: str
     tags: dict[str, str]

@@ -54,7 +54,9 @@ class BodyParser(Generic[Body]):
         except (msgspec.DecodeError, ValueError) as error:
             reason = str(error).removeprefix("JSON is malformed: ") if data.strip() else "it is empty"
             return MalformedRequest.because(f"The body isn't JSON: {reason}.")
-        return InvalidRequest(self._problems(body))
+        found = InvalidRequest(self._problems(body))
+        # Of fields that are given again the last one stands here, and it's an earlier one that isn't right.
+        return found if found.problems else InvalidRequest.because("A field is there more than once. Give each once.")
 
     def _problems(self, body: Any) -> Iterator[Problem]:
         """Everything that is wrong with the shape of a body that is JSON."""

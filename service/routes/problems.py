@@ -40,12 +40,15 @@ class _Kind:
 _KINDS: tuple[tuple[type[FeatureServiceError], _Kind], ...] = (
     (errors.MalformedRequest, _Kind(400, "malformed-request", "The body can't be read")),
     (errors.UnknownName, _Kind(404, "unknown-name", "There is no such name", "FeatureViewNotFoundException")),
+    (errors.UnknownForm, _Kind(406, "unknown-form", "The answer can't have that form")),
     (errors.RequestTooLarge, _Kind(413, "too-large", "The request is too large")),
     (errors.RejectedRows, _Kind(422, "rejected-rows", "Rows were rejected, and nothing was written")),
     (errors.FeatureNameCollision, _Kind(422, "name-collision", "Features collide", "FeatureNameCollisionError")),
     (errors.InvalidRequest, _Kind(422, "invalid-request", "The request is invalid")),
     (errors.ValidationMisconfigured, _Kind(503, "validation-misconfigured", "What is pushed here can't be validated")),
     (errors.UnreadableValue, _Kind(500, "unreadable-value", "What is stored can't be read")),
+    (errors.ComputationFailed, _Kind(500, "computation-failed", "A feature can't be computed")),
+    (errors.ComputationTimeout, _Kind(504, "computation-timeout", "A feature takes too long to compute")),
     (errors.NotSupported, _Kind(501, "not-supported", "Not supported")),
     (errors.Overloaded, _Kind(503, "overloaded", "The server is overloaded")),
     (errors.CatalogUnavailable, _Kind(503, "no-definitions", "The definitions aren't available")),
@@ -75,7 +78,7 @@ class ProblemAnswers:
             logger.error("Error %s", number, exc_info=error)
             return self._make(kind, f"The server made an error. Its log has it under {number}.", [], ())
         if kind.status == 500:
-            logger.error("%s", error)
+            logger.error("%s", error, exc_info=error.__cause__)
         problems: list[dict[str, object]] = [
             {"field": problem.field, "row": problem.row, "message": problem.message}
             for problem in (error.problems if isinstance(error, InvalidRequest) else ())

@@ -1,22 +1,24 @@
 """POST /push and POST /write-to-online-store as raw endpoints: bodies to pushes, reports to answers."""
 
 import asyncio
+import functools
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 
 from service.catalog import Catalog, CatalogClient
 from service.errors import InvalidRequest, Problem, RejectedRows
 from service.metrics import Metrics
-from service.push_plan import PushPlan, plan_push, plan_view_write
+from service.push_plan import PushPlan, plan_push
 from service.push_report import PushReport, outcome
 from service.routes.arrow_bodies import ARROW, ARROW_START, read_arrow
 from service.routes.problems import Answer
 from service.routes.push_bodies import PushBody, WriteBody, columns_of, parse_push, parse_write
+from service.routes.query import choice, parse_query
 from service.routes.raw import Headers
+from service.view_writes import plan_view_write
 from service.writer import ONLINE, PushRequest, Writer
 
 PUSH_PATH = "/push"
@@ -40,8 +42,8 @@ class Pushes:
 
     async def __call__(self, body: bytes, headers: Headers, query: bytes) -> Answer:
         """Hot for JSON without a query. Awaits nothing but futures."""
-        options = _options(query, {"push_source", "to", "detail", "timestamp_unit"}) if query else {}
-        detail = _choice(options, "detail", DETAILS, "failed")
+        options = parse_query(query, {"push_source", "to", "detail", "timestamp_unit"}) if query else {}
+        detail = choice(options, "detail", DETAILS, "failed")
         if body.startswith(ARROW_START) or _content_type(headers) == ARROW:
             request, name, cached = await self._from_arrow(body, headers, options)
         else:
@@ -65,8 +67,8 @@ class Pushes:
             message = "An Arrow stream doesn't say where it goes: add ?push_source=NAME to the address."
             raise InvalidRequest.because(message, "push_source")
         columns, rows = await asyncio.get_running_loop().run_in_executor(None, read_arrow, body, self._writer.check_rows)
-        to = _choice(options, "to", TARGETS, ONLINE)
-        unit = _choice(options, "timestamp_unit", ("s", "ms", "us", "ns"), "") or None
+        to = choice(options, "to", TARGETS, ONLINE)
+        unit = choice(options, "timestamp_unit", ("s", "ms", "us", "ns"), "") or None
         return PushRequest(columns, rows, to, unit, request_id(headers)), name, True
 
 
@@ -80,14 +82,18 @@ class ViewWrites:
 
     async def __call__(self, body: bytes, headers: Headers, query: bytes) -> Answer:
         """Awaits nothing but futures."""
-        options = _options(query, {"detail"}) if query else {}
-        detail = _choice(options, "detail", DETAILS, "failed")
+        options = parse_query(query, {"detail"}) if query else {}
+        detail = choice(options, "detail", DETAILS, "failed")
         write: WriteBody = parse_write(body)
         columns, rows = columns_of(write)
         request = PushRequest(columns, rows, ONLINE, write.timestamp_unit, request_id(headers))
         self._rows.observe(rows)
-        cached = write.allow_registry_cache
-        plan = await planned(self._catalog, cached, "write", write.feature_view_name, request, plan_view_write)
+        cached, name = write.allow_registry_cache, write.feature_view_name
+        if write.transform_on_write:
+            plan = await planned(self._catalog, cached, "write", name, request, plan_view_write)
+        else:
+            as_it_is = functools.partial(plan_view_write, transform=False)
+            plan = await planned(self._catalog, cached, "write as it is", name, request, as_it_is)
         return await pushed(self._writer, plan, request, detail)
 
 
@@ -170,28 +176,3 @@ def _content_type(headers: Headers) -> str:
         if name == b"content-type":
             return value.decode("latin-1").partition(";")[0].strip().lower()
     return ""
-
-
-def _options(query: bytes, known: set[str]) -> dict[str, str]:
-    """The parameters of a query; raises InvalidRequest for those that aren't known or are there twice."""
-    found = parse_qs(query.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="replace")
-    problems = [
-        Problem(f"The parameter {name} isn't known. Known are {', '.join(sorted(known))}.", name)
-        for name in found
-        if name not in known
-    ]
-    problems += [
-        Problem(f"The parameter {name} is there {len(values)} times.", name)
-        for name, values in found.items()
-        if len(values) > 1
-    ]
-    if problems:
-        raise InvalidRequest(problems)
-    return {name: values[0] for name, values in found.items()}
-
-
-def _choice(options: dict[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = options.get(name, default)
-    if value not in choices and value != default:
-        raise InvalidRequest.because(f"{name} must be {' or '.join(choices)}, not {value!r}.", name)
-    return value

@@ -46,7 +46,7 @@ class PushBodyModel(RowsRequest):
     push_source_name: str
     to: Literal["online", "offline", "online_and_offline"] = "online"
     allow_registry_cache: bool = Field(True, description="false: where the rows don't fit the definitions, read these again.")
-    transform_on_write: bool = Field(True, description="For on-demand views, which aren't computed yet.")
+    transform_on_write: bool = Field(True, description="Whether rows for an on-demand view go through its function first.")
 
 
 class WriteBodyModel(RowsRequest):
@@ -54,7 +54,7 @@ class WriteBodyModel(RowsRequest):
 
     feature_view_name: str
     allow_registry_cache: bool = Field(True, description="false: where the rows don't fit the definitions, read these again.")
-    transform_on_write: bool = Field(True, description="For on-demand views, which aren't computed yet.")
+    transform_on_write: bool = Field(True, description="Whether rows for an on-demand view go through its function first.")
 
 
 class ValidateBodyModel(RowsRequest):

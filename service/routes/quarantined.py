@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Response
 
 from service.catalog import Catalog, CatalogClient
 from service.errors import UnknownName
-from service.push_plan import PushPlan, plan_push, plan_view_write
+from service.push_plan import PushPlan, plan_push
 from service.quarantine import Entry, Quarantine
 from service.routes.push_models import QuarantineEntryModel, QuarantinePageModel, RemovedModel, ReplayModel
+from service.view_writes import plan_view_write
 from service.writer import PushRequest, Writer
 
 Errors = dict[int | str, dict[str, Any]]

@@ -28,6 +28,7 @@ from pipelines.local.redis import EmbeddedRedis
 from service.routes.problems import STATUSES
 from tests.http.conftest import ABSENT, EXPIRED, FRESH, NULL
 from tests.http.handmade.examples import examples
+from tests.http.handmade.forms import ARROW, send
 from tests.http.handmade.pushes import SUITE, Pusher, at, scores
 from tests.http.handmade.registry import Registry
 from tests.http.handmade.running import Running, running
@@ -197,6 +198,21 @@ def test_right_requests_get_the_answer_of_the_document(
     check(document, READ_PATH, response)
 
 
+@pytest.mark.parametrize("accept", ["*/*", ARROW, "text/html"])
+@pytest.mark.parametrize("layout", ["", "columns", "rows", "x"])
+@pytest.mark.parametrize("include", ["", "statuses", "statuses,event_timestamps", "x"])
+def test_each_form_of_an_answer_is_described(
+    service: Running, document: dict[str, Any], accept: str, layout: str, include: str
+) -> None:
+    """And so is what is said of those that there aren't."""
+    query = {name: value for name, value in (("layout", layout), ("include", include)) if value}
+    body = {"features": FEATURES["customer_id"], "entities": {"customer_id": [FRESH, EXPIRED, NULL, ABSENT]}}
+    response = send(service, body, accept, query)
+    wanted = 406 if accept == "text/html" else 422 if "x" in (layout, include) or (accept, layout) == (ARROW, "rows") else 200
+    assert response.status_code == wanted
+    check(document, READ_PATH, response)
+
+
 @pytest.mark.parametrize("name", [*CASES, *NOT_JSON])
 def test_bad_requests_get_the_answer_of_the_document(service: Running, document: dict[str, Any], name: str) -> None:
     """Each kind of refusal."""
@@ -352,8 +368,8 @@ def test_every_status_of_a_read_is_described(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", ["/push", "/write-to-online-store"])
 def test_every_status_of_a_push_is_described(document: dict[str, Any], path: str) -> None:
-    """Of both, that rows are on their way."""
-    assert sorted(map(int, document["paths"][path]["post"]["responses"])) == sorted([200, 202, *STATUSES])
+    """Of both, that rows are on their way. Their answers have one form, whatever is accepted."""
+    assert sorted(map(int, document["paths"][path]["post"]["responses"])) == sorted({200, 202, *STATUSES} - {406})
 
 
 def test_every_parameter_of_a_push_is_described(document: dict[str, Any]) -> None:

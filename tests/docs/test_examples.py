@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/api.md do what the pages say, against the sample repository."""
+"""The examples of README.md and the pages in docs/ that have some do what the pages say, against the sample repository."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from pipelines.local.prepare import prepare
 from tests.servers.service_process import ServiceProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/api.md")
+PAGES = ("README.md", "docs/api.md", "docs/client.md", "docs/on-demand.md")
 DEFAULT_URL = "http://localhost:6566"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

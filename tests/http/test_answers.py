@@ -149,7 +149,7 @@ def test_a_request_is_the_same_however_it_comes(service: Running) -> None:
     answers = [
         service.client.post(READ_PATH, content=body),
         service.client.post(READ_PATH, content=iter([body[:7], body[7:]])),
-        service.client.post(READ_PATH + "?from=here", content=body),
+        service.client.post(READ_PATH + "?layout=columns", content=body),
         service.client.post(READ_PATH, content=body, headers={"connection": "close"}),
         service.client.post(READ_PATH, content=body + b" " * 100_000),
         service.client.post(READ_PATH, content=body, headers={"content-type": "text/plain"}),

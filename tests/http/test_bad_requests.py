@@ -101,14 +101,14 @@ CASES: dict[str, Case] = {
     # limits
     "too many entities": ({"entities": {"customer_id": [1] * 10_001}}, 413, "entities", None, "10001 entities are more than"),
     "too many features": ({"features": ["profile:age"] * 5001}, 413, "features", None, "5001 features are more than the 5000"),
-    # what isn't served yet
-    "on-demand view": ({"features": ["derived:ratio"], "entities": {}}, 501, None, None, "derived"),
+    # what the registry doesn't say enough of
+    "on-demand view": ({"features": ["derived:ratio"]}, 422, "features[0]", None, "derived isn't known: run feast apply"),
     "service with an on-demand view": (
         {"features": LEAVE_OUT, "feature_service": "with_derived"},
-        501,
+        422,
+        "feature_service",
         None,
-        None,
-        "derived",
+        "derived isn't known: run feast apply",
     ),
 }  # fmt: skip
 

@@ -66,6 +66,7 @@ def test_the_catalog_shows_what_may_be_asked_for(service: Running) -> None:
         ],
         "servable": True,
         "reason": "",
+        "on_demand": None,
         "description": "",
         "owner": "",
         "tags": {"team": "web"},

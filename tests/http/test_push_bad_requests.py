@@ -277,11 +277,11 @@ def test_a_bad_write_to_a_view_is_told(pusher: Pusher, name: str) -> None:
     said(pusher.service.client.post("/write-to-online-store", json=body), VIEWS[name])
 
 
-def test_a_computed_view_cannot_be_written_yet(pusher: Pusher) -> None:
-    """501."""
+def test_a_view_whose_function_is_not_known_cannot_be_written(pusher: Pusher) -> None:
+    """Nor could it be read."""
     response = pusher.write("computed", {"ratio": [0.5], "event_timestamp": [at()]})
-    assert problems(response, 501) == []
-    assert "computed" in response.json()["detail"]
+    assert [error["field"] for error in problems(response, 422)] == ["feature_view_name"]
+    assert "run feast apply" in response.json()["detail"]
 
 
 QUERIES = {

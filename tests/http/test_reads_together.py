@@ -10,12 +10,12 @@ import pytest
 from feast.protos.feast.types.Value_pb2 import Value
 
 from service.errors import InvalidRequest, UnreadableValue
-from service.gathering import ROWS_AT_ONCE
+from service.gathering import ROWS_TOGETHER
 from service.metrics import Metrics
 from service.plan import Shape, compile_plan
 from service.reader import Reader
 from tests.http.handmade.definitions import PROFILE, TILL, VISITS, catalog
-from tests.http.handmade.shelf import MAX_ENTITIES, NOW, Shelf
+from tests.http.handmade.shelf import NOW, Shelf, reader_of
 
 DAY = 86_400 * 10**9
 
@@ -56,10 +56,10 @@ async def ask(reader: Reader, features: tuple[str, ...], entities: dict[str, lis
 
 async def test_answers_given_together_are_those_given_alone(metrics: Metrics, shelf: Shelf) -> None:
     """Of several plans, sizes and states, some asked for the same customers; and they do go to the store together."""
-    reader, plans = Reader(shelf, metrics, MAX_ENTITIES, clock=lambda: NOW), {}  # type: ignore[arg-type, var-annotated]
+    reader, plans = reader_of(shelf, metrics), {}  # type: ignore[var-annotated]
     both = ("visits:count", "profile:age", "visits:score")
     asked: list[tuple[tuple[str, ...], dict[str, list[Any]]]] = [
-        (both, {"customer_id": [start, start + 3, 15, start]}) for start in range(40)
+        (both, {"customer_id": [start, start + 3, 15, start]}) for start in range(30)
     ]
     asked += [(("profile:age",), {"customer_id": [customer]}) for customer in range(20)]
     asked += [(("till:total", "profile:age"), {"customer_id": [1, 2], "store_id": ["north", "south"]})] * 3
@@ -71,18 +71,18 @@ async def test_answers_given_together_are_those_given_alone(metrics: Metrics, sh
 
 
 async def test_what_is_too_much_for_one_batch_goes_in_several(metrics: Metrics, shelf: Shelf) -> None:
-    """So that no decoding takes too long, whoever asks at the same time."""
-    reader, plans = Reader(shelf, metrics, MAX_ENTITIES, clock=lambda: NOW), {}  # type: ignore[arg-type, var-annotated]
-    ids = [list(range(start, start + 150)) for start in range(9)]
+    """So that Redis has the next one while one is decoded, and no decoding takes long."""
+    reader, plans = reader_of(shelf, metrics), {}  # type: ignore[var-annotated]
+    ids = [list(range(start, start + 50)) for start in range(9)]
     answers = await asyncio.gather(*[ask(reader, ("profile:age",), {"customer_id": each}, plans) for each in ids])
     assert [answer["results"][0]["values"] for answer in answers] == ids
-    assert shelf.calls == -(-9 // (ROWS_AT_ONCE // 150))
+    assert shelf.calls == -(-9 // (ROWS_TOGETHER // 50))
 
 
 async def test_what_cannot_be_read_is_the_error_of_those_who_asked_for_it(metrics: Metrics, shelf: Shelf) -> None:
     """The others, whose rows came with it, get their answers; and a bad request never gets so far."""
     shelf.put(PROFILE, {"customer_id": 7}, NOW, {"age": b"\x20"})
-    reader, plans = Reader(shelf, metrics, MAX_ENTITIES, clock=lambda: NOW), {}  # type: ignore[arg-type, var-annotated]
+    reader, plans = reader_of(shelf, metrics), {}  # type: ignore[var-annotated]
     ids: list[list[Any]] = [[1, 2], [6, 7, 8], [8], ["nobody"]]
     good, bad, other, refused = await asyncio.gather(
         *[ask(reader, ("profile:age",), {"customer_id": each}, plans) for each in ids], return_exceptions=True

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from feast.feature_view import DUMMY_ENTITY_ID
+from feast.type_map import NULL_TIMESTAMP_INT_VALUE
 
 from .world import Column, World
 
@@ -86,8 +87,8 @@ def _expected(world: World, body: Mapping[str, Any], column: Column, stock: Answ
             status = "NOT_FOUND"
         elif stored.WhichOneof("val") == "scalar_map_val":
             value = SCALAR_MAP
-        elif value is None:
-            status = "NULL_VALUE"
+        elif value is None or stored.unix_timestamp_val == NULL_TIMESTAMP_INT_VALUE:  # NaT, which stock answers as a number
+            value, status = None, "NULL_VALUE"
         values.append(value)
         statuses.append(status)
     return Vector(values, statuses, theirs.event_timestamps)

@@ -206,6 +206,11 @@ def test_of_a_field_given_twice_the_last_counts() -> None:
     assert parse_features(body, b"") == ("z:z",)
 
 
+def test_of_a_field_given_twice_the_first_must_be_right_too() -> None:
+    """It isn't what the answer would be about, so there is nothing else to tell."""
+    assert "more than once" in str(refused(b'{"entities":null,"entities":{}}'))
+
+
 @pytest.mark.parametrize(
     "data",
     [

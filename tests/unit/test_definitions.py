@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from service.catalog import Catalog
-from service.catalog.definitions import CatalogDefinition, decode_catalog, decode_service, decode_view, encode
+from service.catalog.definitions import (
+    ON_DEMAND,
+    CatalogDefinition,
+    ComputationDefinition,
+    decode_catalog,
+    decode_service,
+    decode_view,
+    encode,
+)
 from tests.http.handmade.definitions import PROFILE, SERVICES, VISITS, catalog, definition, shop, view
 
 
@@ -94,10 +102,20 @@ def test_a_large_catalog_is_taken_over_without_its_views() -> None:
     assert list(large._views) == ["view_500"]
 
 
-def test_only_on_demand_views_are_on_demand() -> None:
-    """By their kind."""
-    kinds = ["feature_view", "stream_feature_view", "label_view", "on_demand_feature_view"]
-    assert [view("v", {}, kind=kind).on_demand for kind in kinds] == [False, False, False, True]
+def test_features_of_on_demand_views_are_computed() -> None:
+    """Unless they were when they were written; of another kind of view they never are."""
+    reading = ComputationDefinition("python", "f", b"", [])
+    writing = msgspec.structs.replace(reading, on_write=True)
+    kinds = ["feature_view", "stream_feature_view", "label_view"]
+    assert [view("v", {}, kind=kind).computed for kind in kinds] == [False, False, False]
+    computed = [view("v", {}, kind=ON_DEMAND, computation=computation).computed for computation in (reading, writing, None)]
+    assert computed == [True, False, False]
+
+
+def test_an_on_demand_view_of_which_nothing_is_known_is_refused() -> None:
+    """With what to do; one that can be computed isn't."""
+    assert "run feast apply" in view("v", {}, kind=ON_DEMAND).refusal
+    assert view("v", {}, kind=ON_DEMAND, computation=ComputationDefinition("python", "f", b"", [])).refusal == ""
 
 
 def test_definitions_of_a_newer_process_are_read_by_an_older_one() -> None:

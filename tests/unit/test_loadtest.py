@@ -247,7 +247,7 @@ def test_raw_results_of_a_time_before_pushes_can_still_be_read(measured: Results
         del scenario["group"], scenario["label"]
     for each in kept["runs"]:
         del each["redis_us"]
-    del kept["left"], kept["beside"], kept["suites"], kept["files"]
+    del kept["left"], kept["row_wise"], kept["forms"], kept["beside"], kept["suites"], kept["files"]
     old = tmp_path / "old.json"
     old.write_bytes(orjson.dumps(kept))
     assert results.load(old) == measured
@@ -334,7 +334,8 @@ def test_a_scenario_that_there_is_not_is_refused_with_those_that_there_are(capsy
     with pytest.raises(SystemExit):
         command.parse_arguments(["--scenario", "push-7"])
     said = capsys.readouterr().err
-    assert all(name in said for name in ("push-1000", "10x12", "reads-beside-pushes", "validation", "files"))
+    scenarios = ("10x12", "100x4+2-pandas", "1x4+2-python", "push-1000")
+    assert all(name in said for name in (*scenarios, "row-wise", "arrow", "reads-beside-pushes", "validation", "files"))
 
 
 def test_the_reported_command_leaves_out_where_the_page_went() -> None:

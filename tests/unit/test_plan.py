@@ -9,7 +9,7 @@ from feast.infra.online_stores.helpers import _mmh3
 
 from service.catalog import Catalog
 from service.catalog.definitions import decode_catalog, encode
-from service.errors import FeatureNameCollision, InvalidRequest, NotSupported, UnknownName
+from service.errors import FeatureNameCollision, InvalidRequest, UnknownName
 from service.plan import ReadPlan, Shape, compile_plan, hash_field
 from tests.http.handmade.definitions import (
     CUSTOMER,
@@ -218,7 +218,7 @@ def test_versions_are_read_under_their_own_names() -> None:
     [
         (["nope:x"], UnknownName),
         (["visits:score", "till:score"], FeatureNameCollision),
-        (["derived:ratio"], NotSupported),
+        (["derived:ratio"], InvalidRequest),
         ("nope", UnknownName),
     ],
 )

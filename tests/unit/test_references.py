@@ -15,7 +15,6 @@ from service.errors import (
     FeatureNameCollision,
     FeatureServiceError,
     InvalidRequest,
-    NotSupported,
     UnknownName,
 )
 from service.references import check_collisions, select_features, select_service
@@ -155,9 +154,10 @@ def test_a_view_that_cannot_be_served_says_why() -> None:
     assert "feast feature-views enable disabled" in problem.message
 
 
-def test_an_on_demand_view_is_not_supported() -> None:
-    """Named, once."""
-    assert "derived" in str(refused(NotSupported, "profile:age", "derived:ratio", "derived:ratio"))
+def test_an_on_demand_view_whose_function_is_not_known_is_refused() -> None:
+    """As one that is disabled is."""
+    (problem,) = refused(InvalidRequest, "profile:age", "derived:ratio").problems
+    assert (problem.field, "derived isn't known" in problem.message) == ("features[1]", True)
 
 
 def test_a_service_has_the_order_of_its_projections() -> None:
@@ -186,7 +186,7 @@ def test_a_service_may_pin_a_version() -> None:
         ("qqq", UnknownName, "Feature service qqq does not exist in project shop."),
         ("profile", UnknownName, "Feature service profile does not exist in project shop."),
         ("broken", UnknownName, "Feature view gone does not exist"),
-        ("with_derived", NotSupported, "derived"),
+        ("with_derived", InvalidRequest, "derived"),
     ],
 )
 def test_a_service_that_cannot_be_read_says_why(name: str, error: type[FeatureServiceError], said: str) -> None:

@@ -56,7 +56,7 @@ class Running:
 
     def metric(self, name: str, **labels: str) -> float:
         """One number of /metrics, 0 when it isn't there."""
-        wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
+        wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in sorted(labels.items())) + "}" if labels else "")
         for line in self.client.get("/metrics").text.splitlines():
             series, _, value = line.rpartition(" ")
             if series == wanted:

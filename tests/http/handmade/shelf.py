@@ -11,11 +11,13 @@ from service.metrics import Metrics
 from service.plan import Shape, compile_plan
 from service.reader import Reader
 from service.store import HashRead, HashRow
+from service.transforms import Transforms
 
 from .rows import redis_key, row
 
 NOW = 1_700_000_000 * 10**9 + 123_456_789
 MAX_ENTITIES = 5000
+BUDGET_SECONDS = 5.0
 
 
 class Shelf:
@@ -52,6 +54,12 @@ class Shelf:
         return replies
 
 
+def reader_of(shelf: Shelf, metrics: Metrics, keep: bool = False, now: int = NOW) -> Reader:
+    """A reader of a shelf, at a time of the test's choice."""
+    transforms = Transforms(metrics, BUDGET_SECONDS)
+    return Reader(shelf, metrics, transforms, MAX_ENTITIES, keep, lambda: now)  # type: ignore[arg-type]
+
+
 async def answered(
     metrics: Metrics,
     shelf: Shelf,
@@ -66,6 +74,5 @@ async def answered(
     """The answer of a read, parsed."""
     asked: dict[str, Any] = {"service": features} if isinstance(features, str) else {"features": tuple(features)}
     plan = compile_plan(of, Shape(columns=tuple(entities), full_names=full, **asked))
-    reader = Reader(shelf, metrics, MAX_ENTITIES, keep, lambda: now)  # type: ignore[arg-type]
-    answer: dict[str, Any] = json.loads(await reader.read(plan, entities))
+    answer: dict[str, Any] = json.loads(await reader_of(shelf, metrics, keep, now).read(plan, entities))
     return answer

@@ -1,0 +1,125 @@
+"""Columns of numbers as Feast stores them to numbers packed as Arrow has them. This module imports numpy.
+
+All rows of all columns of one type at once, without a Python object for each: several times faster where every row has a value
+of the type. Where one has not, the codecs of `service.codec.values` read them.
+"""
+
+import functools
+import struct
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from service.codec import timestamps
+from service.codec.messages import NULL_TIMESTAMP
+from service.codec.values import RawColumn, codec_for
+
+# What the bytes of a varint (https://protobuf.dev/programming-guides/encoding) have in the bit that says whether more follow.
+_LAST = 0x80
+_CONTENT = 0x7F
+_LONGEST = 10
+# Of a serialized Timestamp (service.codec.timestamps): its bytes where it has no fraction, and what it begins with.
+_WHOLE_SECOND = 6
+_SECONDS_TAG = 0x08
+
+
+def offer_packing() -> None:
+    """Tell the codecs of numbers how to pack them."""
+    codec_for("FLOAT").pack = functools.partial(pack_floats, 0x35, "f")
+    codec_for("DOUBLE").pack = functools.partial(pack_floats, 0x29, "d")
+    codec_for("INT32").pack = functools.partial(pack_varints, 0x18, "i")
+    codec_for("INT64").pack = functools.partial(pack_varints, 0x20, "q")
+    codec_for("BOOL").pack = functools.partial(pack_varints, 0x38, "?")
+    codec_for("UNIX_TIMESTAMP").pack = functools.partial(pack_varints, 0x40, "q", null=NULL_TIMESTAMP)
+    timestamps.oldest_second = oldest_second
+
+
+def oldest_second(column: RawColumn) -> int | None:
+    """The least of the seconds of serialized Timestamps; None where one is absent, or has a fraction. Hot: 30 ns a row.
+
+    Those without are, from 1978 until 2242, a tag and a varint of five bytes.
+    """
+    joined = _join([column])
+    if joined is None or len(joined) != _WHOLE_SECOND * len(column):
+        return None
+    table = np.frombuffer(joined, np.uint8).reshape(-1, _WHOLE_SECOND)
+    if (table[:, 0] != _SECONDS_TAG).any() or (table[:, 1:-1] < _LAST).any() or (table[:, -1] >= _LAST).any():
+        return None
+    seconds = np.zeros(len(column), np.int64)
+    for place in range(1, _WHOLE_SECOND):
+        seconds |= (table[:, place] & _CONTENT).astype(np.int64) << (7 * (place - 1))
+    return int(seconds.min())
+
+
+def pack_floats(tag: int, letter: str, columns: Sequence[RawColumn]) -> list[memoryview] | None:
+    """Each column's numbers in one of struct's formats; None unless every row is such a Value. Hot."""
+    joined = _join(columns)
+    size = 1 + struct.calcsize(letter)
+    rows = len(columns[0])
+    if joined is None or len(joined) != size * rows * len(columns):
+        return None
+    table = np.frombuffer(joined, np.uint8).reshape(-1, size)
+    if (table[:, 0] != tag).any():
+        return None
+    return _split(table[:, 1:].tobytes(), letter, rows)
+
+
+def pack_varints(tag: int, letter: str, columns: Sequence[RawColumn], null: int | None = None) -> list[memoryview] | None:
+    """The same of integers and booleans, none of which is `null`. Hot: some 20 ns a row."""
+    joined = _join(columns)
+    rows = len(columns[0])
+    if joined is None:
+        return None
+    data = np.frombuffer(joined, np.uint8)
+    # Each row is a tag, which is one byte, and a varint: two bytes that nothing follows, where the second ends the row.
+    lasts = np.flatnonzero(data < _LAST)
+    if len(lasts) != 2 * rows * len(columns):
+        return None
+    tags, ends = lasts[::2], lasts[1::2]
+    if ends[-1] != len(data) - 1 or tags[0] or (tags[1:] != ends[:-1] + 1).any() or (data[tags] != tag).any():
+        return None
+    numbers = _read_varints(data, tags + 1, ends - tags)
+    if numbers is None or (null is not None and (numbers == null).any()):
+        return None
+    packed = _narrowed(numbers, letter)
+    return None if packed is None else _split(packed, letter, rows)
+
+
+def _read_varints(
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    longest = int(lengths.max())
+    if longest > _LONGEST:
+        return None
+    numbers = (data[starts] & _CONTENT).astype(np.uint64)
+    for place in range(1, longest):
+        longer = np.flatnonzero(lengths > place)
+        numbers[longer] |= (data[starts[longer] + place] & _CONTENT).astype(np.uint64) << np.uint64(7 * place)
+    return numbers.view(np.int64)
+
+
+def _narrowed(numbers: npt.NDArray[np.int64], letter: str) -> bytes | None:
+    """None for numbers that don't fit."""
+    packed: npt.NDArray[Any] = numbers
+    if letter == "?":
+        packed = numbers != 0
+    elif letter == "i":
+        packed = numbers.astype(np.int32)
+        if (packed != numbers).any():
+            return None
+    return packed.tobytes()
+
+
+def _join(columns: Sequence[RawColumn]) -> bytes | None:
+    """None where a value is absent, or null: that is an empty message."""
+    if not columns or not all(map(all, columns)):
+        return None
+    return b"".join(chain.from_iterable(columns))  # type: ignore[arg-type]
+
+
+def _split(packed: bytes, letter: str, rows: int) -> list[memoryview]:
+    numbers: memoryview = memoryview(packed).cast(letter)  # type: ignore[call-overload]
+    return [numbers[start : start + rows] for start in range(0, len(numbers), rows)]

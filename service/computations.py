@@ -1,0 +1,172 @@
+"""Compiling the on-demand views of a request: what their functions get and where their features go. No I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.catalog import Catalog
+from service.catalog.definitions import ComputationDefinition, FeatureDefinition, ProjectionDefinition, ViewDefinition
+from service.codec.encoders import Unencodable, encoder_for
+from service.codec.natives import Native, native_for
+from service.codec.values import codec_for
+from service.columns import Columns
+from service.errors import InvalidRequest, NotSupported, Problem
+from service.references import Selection
+from service.transforms import Call, Function, InputSpec
+
+
+class RequestField:
+    """A column of request data: checks it, and gives the values that a function gets."""
+
+    def __init__(self, column: str, value_type: str) -> None:
+        self.column = column
+        self._encoder = encoder_for(value_type)
+        # A 32-bit number that the client has as a double stays one: so it is in a training set, and in stock.
+        self._read = encoder_for("DOUBLE") if value_type == "FLOAT" else self._encoder
+        self._codec = codec_for("DOUBLE" if value_type == "FLOAT" else value_type)
+        self._native = native_for(value_type)
+
+    def read(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Raises InvalidRequest naming each row that isn't of the type. Null is taken."""
+        try:
+            encoded = self._encoder.encode(values)
+            if self._read is not self._encoder:
+                encoded = self._read.encode(values)
+        except Unencodable:
+            raise InvalidRequest(
+                Problem(f"{self.column} {problem}.", f"entities.{self.column}", row)
+                for row, value in enumerate(values)
+                if (problem := self._encoder.problem(value)) is not None
+            ) from None
+        (column,), _ = self._codec.decode([encoded])
+        return column if self._native is None else self._native(column)
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """One on-demand view of a request.
+
+    `call` gets the columns of the answer at `inputs` (as `natives` turn them), then the request's columns `keys`, then the
+    plan's request data at `request`. `outputs` has for each of its outputs the positions in the answer.
+    """
+
+    view: str
+    call: Call
+    inputs: tuple[int, ...]
+    natives: tuple[Native | None, ...]
+    keys: tuple[str, ...]
+    request: tuple[int, ...]
+    outputs: tuple[tuple[int, ...], ...]
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What a request wants of one on-demand view: positions in the answer by the feature's name."""
+
+    view: ViewDefinition
+    computation: ComputationDefinition
+    outputs: dict[str, list[int]] = field(default_factory=dict)
+    inputs: list[tuple[InputSpec, int]] = field(default_factory=list)
+    request: list[FeatureDefinition] = field(default_factory=list)
+
+
+class Computations:
+    """Collects the on-demand views of a request; their inputs are read behind the features that were asked for."""
+
+    def __init__(self, catalog: Catalog, selections: Sequence[Selection], columns: Columns) -> None:
+        """`selections` are what was asked for, each at its position."""
+        self._catalog = catalog
+        self._columns = columns
+        # How the request names the join keys of a view that it asks for, too.
+        self._maps = {selection.view_name: selection.join_key_map for selection in selections}
+        self._first_free = len(selections)
+        self._wanted: dict[tuple[str, int], _Wanted] = {}
+        self.hidden: list[Selection] = []
+
+    def add(self, selection: Selection, position: int) -> None:
+        """A feature that is computed."""
+        view = selection.view
+        assert view.computation is not None  # noqa: S101 - only computed features come here
+        key = (view.name, view.version)
+        wanted = self._wanted.get(key)
+        if wanted is None:
+            wanted = self._wanted[key] = _Wanted(view, view.computation)
+            for projection in view.computation.sources:
+                self._add_source(wanted, projection)
+            for one in view.computation.request:
+                self._columns.request_data(one.name, view.name)
+                wanted.request.append(one)
+        wanted.outputs.setdefault(selection.feature.name, []).append(position)
+
+    def _add_source(self, wanted: _Wanted, projection: ProjectionDefinition) -> None:
+        source = find_source(self._catalog, wanted.view, projection)
+        label = projection.alias or projection.view
+        features = {feature.name: feature for feature in source.features}
+        mapping = self._maps.get(label, projection.join_key_map)
+        taken = {name for spec, _ in wanted.inputs for name in spec.names}
+        for feature in projection.features:
+            names = tuple(name for name in input_names(projection, feature) if name not in taken)
+            spec = InputSpec(names, features[feature].value_type)
+            wanted.inputs.append((spec, self._first_free + len(self.hidden)))
+            self.hidden.append(Selection(source, features[feature], label, label, mapping))
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._wanted)
+
+    def request_fields(self) -> tuple[RequestField, ...]:
+        """Each column of request data once, whoever needs it."""
+        types = {one.name: one.value_type for wanted in self._wanted.values() for one in wanted.request}
+        return tuple(RequestField(name, value_type) for name, value_type in types.items())
+
+    def compile(self, functions: Mapping[tuple[str, int], Function], offset: int) -> tuple[Computation, ...]:
+        """Once the columns are known; `offset` is what stands in the answer before the features."""
+        fields = [field.column for field in self.request_fields()]
+        keys = [(column, value_type) for column, _, value_type in self._columns.join_keys]
+        return tuple(self._compile(wanted, functions[key], fields, keys, offset) for key, wanted in self._wanted.items())
+
+    def _compile(
+        self, wanted: _Wanted, function: Function, fields: Sequence[str], keys: Sequence[tuple[str, str]], offset: int
+    ) -> Computation:
+        taken = {name for spec, _ in wanted.inputs for name in spec.names} | {one.name for one in wanted.request}
+        used = [(column, value_type) for column, value_type in dict(keys).items() if column not in taken]
+        specs = [spec for spec, _ in wanted.inputs]
+        specs += [InputSpec((column,), value_type) for column, value_type in used]
+        specs += [InputSpec((one.name,), _frame_type(one.value_type)) for one in wanted.request]
+        return Computation(
+            view=wanted.view.name,
+            call=Call(function, specs, list(wanted.outputs)),
+            inputs=tuple(offset + position for _, position in wanted.inputs),
+            natives=tuple(native_for(spec.value_type) for spec, _ in wanted.inputs),
+            keys=tuple(column for column, _ in used),
+            request=tuple(fields.index(one.name) for one in wanted.request),
+            outputs=tuple(tuple(offset + position for position in positions) for positions in wanted.outputs.values()),
+        )
+
+
+def find_source(catalog: Catalog, view: ViewDefinition, projection: ProjectionDefinition) -> ViewDefinition:
+    """The view that an on-demand view takes its inputs from; raises NotSupported if it can't."""
+    name = projection.view if projection.version is None else f"{projection.view}@v{projection.version}"
+    source = catalog.view(name)
+    reason = f"the registry has no feature view {name}." if source is None else source.refusal
+    if source is not None and source.computed:
+        reason = (
+            f"its source {name} is an on-demand feature view that is computed when it is read, of which Feast makes no "
+            "training sets. Give the source write_to_online_store=True, or compute both in one function."
+        )
+    elif source is not None and (lost := set(projection.features) - {feature.name for feature in source.features}):
+        reason = f"its source {name} has no feature {', '.join(sorted(lost))}: run feast apply."
+    if source is None or reason:
+        raise NotSupported(f"On-demand feature view {view.name} can't be computed: {reason}")
+    return source
+
+
+def input_names(projection: ProjectionDefinition, feature: str) -> tuple[str, ...]:
+    """What a function may call an input: the feature's name, and that with the view's name before it."""
+    label = projection.alias or projection.view
+    return tuple(dict.fromkeys((feature, f"{projection.view}__{feature}", f"{label}__{feature}")))
+
+
+def _frame_type(value_type: str) -> str:
+    return "DOUBLE" if value_type == "FLOAT" else value_type

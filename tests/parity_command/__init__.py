@@ -1,0 +1,1 @@
+"""`feature-service parity`: what is served beside what models are trained on."""
