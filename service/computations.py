@@ -1,13 +1,13 @@
 """Compiling the on-demand views of a request: what their functions get and where their features go. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.catalog import Catalog
 from service.catalog.definitions import ComputationDefinition, FeatureDefinition, ProjectionDefinition, ViewDefinition
 from service.codec.encoders import Unencodable, encoder_for
-from service.codec.natives import Native, native_for
+from service.codec.natives import Native, native_for, native_values
 from service.codec.values import codec_for
 from service.columns import Columns
 from service.errors import InvalidRequest, NotSupported, Problem
@@ -20,6 +20,7 @@ class RequestField:
 
     def __init__(self, column: str, value_type: str) -> None:
         self.column = column
+        self.value_type = value_type
         self._encoder = encoder_for(value_type)
         # A 32-bit number that the client has as a double stays one: so it is in a training set, and in stock.
         self._read = encoder_for("DOUBLE") if value_type == "FLOAT" else self._encoder
@@ -39,22 +40,34 @@ class RequestField:
                 if (problem := self._encoder.problem(value)) is not None
             ) from None
         (column,), _ = self._codec.decode([encoded])
-        return column if self._native is None else self._native(column)
+        if self._native is None:
+            return column
+        try:
+            return self._native(column)
+        except OverflowError:
+            raise InvalidRequest(self._beyond(column)) from None
+
+    def _beyond(self, column: Sequence[Any]) -> Iterator[Problem]:
+        for row, value in enumerate(column):
+            try:
+                native_values(self.value_type, [value])
+            except OverflowError:
+                message = f"{self.column} must be a time of the years 1 to 9999, in seconds since 1970 ({self.value_type})."
+                yield Problem(message, f"entities.{self.column}", row)
 
 
 @dataclass(frozen=True, slots=True)
 class Computation:
     """One on-demand view of a request.
 
-    `call` gets the columns of the answer at `inputs` (as `natives` turn them), then the request's columns `keys`, then the
+    `call` gets the columns of the answer at `inputs`, then the request's columns `keys` (each as its native makes it), then the
     plan's request data at `request`. `outputs` has for each of its outputs the positions in the answer.
     """
 
     view: str
     call: Call
-    inputs: tuple[int, ...]
-    natives: tuple[Native | None, ...]
-    keys: tuple[str, ...]
+    inputs: tuple[tuple[int, Native | None], ...]
+    keys: tuple[tuple[str, Native | None], ...]
     request: tuple[int, ...]
     outputs: tuple[tuple[int, ...], ...]
 
@@ -116,31 +129,30 @@ class Computations:
         return bool(self._wanted)
 
     def request_fields(self) -> tuple[RequestField, ...]:
-        """Each column of request data once, whoever needs it."""
-        types = {one.name: one.value_type for wanted in self._wanted.values() for one in wanted.request}
-        return tuple(RequestField(name, value_type) for name, value_type in types.items())
+        """Each column of request data once for each type that a view gives it."""
+        needed = dict.fromkeys((one.name, one.value_type) for wanted in self._wanted.values() for one in wanted.request)
+        return tuple(RequestField(name, value_type) for name, value_type in needed)
 
     def compile(self, functions: Mapping[tuple[str, int], Function], offset: int) -> tuple[Computation, ...]:
         """Once the columns are known; `offset` is what stands in the answer before the features."""
-        fields = [field.column for field in self.request_fields()]
-        keys = [(column, value_type) for column, _, value_type in self._columns.join_keys]
-        return tuple(self._compile(wanted, functions[key], fields, keys, offset) for key, wanted in self._wanted.items())
+        fields = [(field.column, field.value_type) for field in self.request_fields()]
+        return tuple(self._compile(wanted, functions[key], fields, offset) for key, wanted in self._wanted.items())
 
-    def _compile(
-        self, wanted: _Wanted, function: Function, fields: Sequence[str], keys: Sequence[tuple[str, str]], offset: int
-    ) -> Computation:
+    def _compile(self, wanted: _Wanted, function: Function, fields: Sequence[tuple[str, str]], offset: int) -> Computation:
         taken = {name for spec, _ in wanted.inputs for name in spec.names} | {one.name for one in wanted.request}
-        used = [(column, value_type) for column, value_type in dict(keys).items() if column not in taken]
+        types = {column: value_type for column, _, value_type in self._columns.join_keys}
+        echoed = zip(self._columns.echoed, self._columns.echoed_names, strict=True)
+        # A function knows a key by the name that the answer has, whatever the request calls it.
+        used = [(column, name, types[column]) for column, name in echoed if column in types and name not in taken]
         specs = [spec for spec, _ in wanted.inputs]
-        specs += [InputSpec((column,), value_type) for column, value_type in used]
-        specs += [InputSpec((one.name,), _frame_type(one.value_type)) for one in wanted.request]
+        specs += [InputSpec((name,), value_type) for _, name, value_type in used]
+        specs += [InputSpec((one.name,), given_type(one.value_type)) for one in wanted.request]
         return Computation(
             view=wanted.view.name,
             call=Call(function, specs, list(wanted.outputs)),
-            inputs=tuple(offset + position for _, position in wanted.inputs),
-            natives=tuple(native_for(spec.value_type) for spec, _ in wanted.inputs),
-            keys=tuple(column for column, _ in used),
-            request=tuple(fields.index(one.name) for one in wanted.request),
+            inputs=tuple((offset + position, native_for(spec.value_type)) for spec, position in wanted.inputs),
+            keys=tuple((column, native_for(value_type)) for column, _, value_type in used),
+            request=tuple(fields.index((one.name, one.value_type)) for one in wanted.request),
             outputs=tuple(tuple(offset + position for position in positions) for positions in wanted.outputs.values()),
         )
 
@@ -168,5 +180,6 @@ def input_names(projection: ProjectionDefinition, feature: str) -> tuple[str, ..
     return tuple(dict.fromkeys((feature, f"{projection.view}__{feature}", f"{label}__{feature}")))
 
 
-def _frame_type(value_type: str) -> str:
+def given_type(value_type: str) -> str:
+    """The type that request data of a type have for a function: their precision is that of the client."""
     return "DOUBLE" if value_type == "FLOAT" else value_type

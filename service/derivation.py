@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from service.codec import timestamps
+from service.codec.natives import NOT_NATIVE, Native
 from service.computations import Computation
+from service.errors import UnreadableValue
 from service.plan import ReadPlan
 from service.transforms import Call, Transforms
 from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, STATUSES, Column, VectorBuilder
@@ -47,12 +49,14 @@ class Derivation:
         ComputationTimeout.
         """
         for computation in plan.computations:
-            inputs: list[Column] = [columns[index] for index in computation.inputs]
-            given = [
-                column.values if native is None else native(column.values)
-                for column, native in zip(inputs, computation.natives, strict=True)
-            ]
-            given += [entities[key] for key in computation.keys]
+            inputs: list[Column] = [columns[index] for index, _ in computation.inputs]
+            natives = [native for _, native in computation.inputs]
+            try:
+                given = [_made(native, column.values) for native, column in zip(natives, inputs, strict=True)]
+                given += [_made(native, entities[key]) for key, native in computation.keys]
+            except NOT_NATIVE as error:
+                message = f"On-demand feature view {computation.view}: an input isn't of its type, or beyond the year 9999."
+                raise UnreadableValue(message) from error
             given += [data[index] for index in computation.request]
             is_expected = bool(expected) and expected[0] is computation.call
             if is_expected:
@@ -86,6 +90,10 @@ class Derivation:
             return
         for cell, status in zip(counted, STATUSES, strict=True):
             cells[cell] += column.statuses.count(status)
+
+
+def _made(native: Native | None, values: Sequence[Any]) -> Sequence[Any]:
+    return values if native is None else native(values)
 
 
 def _sortable(text: bytes) -> bytes:

@@ -103,7 +103,10 @@ class Gatherer:
     def _send_gathered(self) -> None:
         gathered, self._gathered = self._gathered, {}
         for batch in gathered.values():
-            self._send(batch)
+            try:
+                self._send(batch)
+            except Exception as error:  # so that the others are sent
+                _fail(batch, error)
         self._store.flush()
 
     def _send(self, batch: Batch, within: float | None = None) -> None:

@@ -61,14 +61,14 @@ class WriteGroup:
 class Transformation:
     """An on-demand view's function between what is pushed and what is written.
 
-    `call` gets the features of the push (read by `codecs`, turned by `natives`), then its columns `keys`; `plan` is how its
-    outputs are written.
+    `call` gets the features of the push (read by `codecs`, turned by `natives`), then its columns `keys`, each with its native;
+    `plan` is how its outputs are written.
     """
 
     call: Call
     codecs: tuple[ColumnCodec, ...]
     natives: tuple[Native | None, ...]
-    keys: tuple[str, ...]
+    keys: tuple[tuple[str, Native | None], ...]
     outputs: tuple[str, ...]
     plan: "PushPlan"
 

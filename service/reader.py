@@ -17,6 +17,8 @@ from service.store import RedisStore
 from service.transforms import Transforms
 from service.vectors import Column, VectorBuilder, concatenate, concatenate_columns, to_json
 
+# Values of columns that are written as JSON within a millisecond; more are in a thread.
+VALUES_AT_ONCE = 20_000
 # The id of views without an entity, as JoinKey.encode gives it.
 _DUMMY_ID = JoinKey(DUMMY_JOIN_KEY, "STRING").encode([DUMMY_VALUE], DUMMY_JOIN_KEY)
 
@@ -49,13 +51,21 @@ class Reader:
         """
         if plan.as_columns:
             columns = await self.read_columns(plan, entities)
-            first = len(plan.echoed)
-            answer: list[Any] = [None] * first + self._vectors.vectors(plan.codecs, columns[first:])
-        else:
-            keys, rows = self._prepare(plan, entities)
-            answer = await (
-                self._gatherer.read(plan, keys, rows) if rows <= ROWS_AT_ONCE else self._read_much(plan, keys, rows)
-            )
+            if len(columns[0].values) * plan.width <= VALUES_AT_ONCE:
+                return self._render(plan, columns, entities)
+            return await asyncio.get_running_loop().run_in_executor(None, self._render, plan, columns, entities)
+        keys, rows = self._prepare(plan, entities)
+        is_small = rows <= ROWS_AT_ONCE
+        answer = await (self._gatherer.read(plan, keys, rows) if is_small else self._read_much(plan, keys, rows))
+        return self._join(plan, answer, entities)
+
+    def _render(self, plan: ReadPlan, columns: Sequence[Column], entities: Mapping[str, Sequence[Any]]) -> bytes:
+        """The JSON of columns."""
+        first = len(plan.echoed)
+        return self._join(plan, [None] * first + self._vectors.vectors(plan.codecs, columns[first:]), entities)
+
+    def _join(self, plan: ReadPlan, answer: list[Any], entities: Mapping[str, Sequence[Any]]) -> bytes:
+        """The JSON of vectors, and of the entity columns before them. Hot."""
         answer[: len(plan.echoed)] = [self._vectors.entity(entities[column]) for column in plan.echoed]
         return b'{"results":[%s%s' % (to_json(answer), plan.tail)
 

@@ -6,8 +6,8 @@ from service.catalog import Catalog
 from service.catalog.definitions import ComputationDefinition, FeatureDefinition, ViewDefinition
 from service.codec.natives import native_for
 from service.codec.values import codec_for
-from service.computations import find_source, input_names
-from service.errors import InvalidRequest
+from service.computations import find_source, given_type, input_names
+from service.errors import InvalidRequest, NotSupported
 from service.push_plan import (
     SDK_CREATED,
     SDK_EVENT_TIME,
@@ -45,9 +45,12 @@ def _of_inputs(catalog: Catalog, view: ViewDefinition, computation: ComputationD
     for projection in computation.sources:
         types = {feature.name: feature.value_type for feature in find_source(catalog, view, projection).features}
         for feature in projection.features:
-            specs.setdefault(feature, InputSpec(input_names(projection, feature), types[feature]))
+            if feature in specs:
+                message = f"two of its sources have a feature {feature}, and a row to write has one column of that name"
+                raise NotSupported(f"On-demand feature view {view.name} can't be written to: {message}.")
+            specs[feature] = InputSpec(input_names(projection, feature), types[feature])
     for one in computation.request:
-        specs[one.name] = InputSpec((one.name,), one.value_type)
+        specs[one.name] = InputSpec((one.name,), given_type(one.value_type))
     keys = [key for key in plan.join_keys if key.name not in specs]
     function = catalog.functions[view.name, view.version]
     outputs = tuple(feature.name for feature in view.features)
@@ -55,7 +58,7 @@ def _of_inputs(catalog: Catalog, view: ViewDefinition, computation: ComputationD
         call=Call(function, [*specs.values(), *(InputSpec((key.name,), key.value_type) for key in keys)], outputs),
         codecs=tuple(codec_for(spec.value_type) for spec in specs.values()),
         natives=tuple(native_for(spec.value_type) for spec in specs.values()),
-        keys=tuple(key.name for key in keys),
+        keys=tuple((key.name, native_for(key.value_type)) for key in keys),
         outputs=outputs,
         plan=plan,
     )

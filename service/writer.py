@@ -103,11 +103,13 @@ class Writer:
     async def _transform(self, plan: PushPlan, then: Transformation, batch: Batch, typed: TypedRows) -> Batch:
         """The rows that an on-demand view's function makes of rows of its inputs."""
         layout = plan.layout(tuple(batch.columns))
-        columns = []
-        for codec, native, raw in zip(then.codecs, then.natives, typed.values, strict=True):
-            (values,), _ = codec.decode([raw])
-            columns.append(values if native is None else native(values))
-        columns += [batch.columns[layout[key]] for key in then.keys]
+        given = [codec.decode([raw])[0][0] for codec, raw in zip(then.codecs, typed.values, strict=True)]
+        given += [batch.columns[layout[key]] for key, _ in then.keys]
+        natives = [*then.natives, *(native for _, native in then.keys)]
+        try:
+            columns = [values if native is None else native(values) for native, values in zip(natives, given, strict=True)]
+        except OverflowError as error:
+            raise InvalidRequest.because(f"A time is beyond the year 9999, which {then.plan.target} can't be given.") from error
         outputs = await self._transforms.run(then.call, columns, len(batch))
         kept = [key.name for key in plan.join_keys] + [plan.event_time]
         made = dict(zip(then.outputs, (values for values, _ in outputs), strict=True))

@@ -60,6 +60,7 @@ def compute(view: OnDemandFeatureView, loaded: LoadedFunction | None) -> Computa
         request=list(_request(view)),
         singleton=bool(view.singleton),
         on_write=bool(view.write_to_online_store),
+        failure=loaded.reason if loaded else "isn't in the registry: run feast apply.",
     )
     return Computation(definition, "" if definition.on_write else _unservable(view, source, loaded))
 

@@ -57,6 +57,8 @@ class ComputationDefinition(msgspec.Struct, frozen=True):
     singleton: bool = False
     # Whether it runs when rows are written, and its features are then only read.
     on_write: bool = False
+    # Why the function isn't there, in words that go on from its name; empty when it is.
+    failure: str = ""
 
 
 class ViewDefinition(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BYTES = ("BYTES", "PDF_BYTES", "IMAGE_BYTES")
 _COLLECTIONS = ("_LIST", "_SET")
 
+# What is raised for values that aren't of their type, or times beyond the year 9999.
+NOT_NATIVE = (OverflowError, TypeError, ValueError)
 # What a column of values is turned by.
 Native = Callable[[Sequence[Any]], list[Any]]
 
@@ -31,6 +33,12 @@ def native_for(value_type: str) -> Native | None:
     if is_collection:
         return lambda column: [None if items is None else [_item(convert, item) for item in items] for items in column]
     return lambda column: [_item(convert, value) for value in column]
+
+
+def native_values(value_type: str, column: Sequence[Any]) -> Sequence[Any]:
+    """Python's values of a column; raises one of NOT_NATIVE."""
+    native = native_for(value_type)
+    return column if native is None else native(column)
 
 
 def to_datetime(seconds: int) -> datetime | None:

@@ -8,6 +8,9 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
+# Parts of the budget after which a function that has taken the signal for something else gets the next one.
+RINGS = 10
+
 
 class OverBudget(BaseException):
     """Raised inside of a function that takes too long. Not an Exception: the function mustn't take it for one of its own."""
@@ -19,25 +22,38 @@ class Alarm:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._armed = False
+        self._rang = False
         # Signals are handled in the main thread alone.
         self.usable = threading.current_thread() is threading.main_thread()
         if self.usable:
             signal.signal(signal.SIGALRM, self._ring)
 
     def run(self, function: Callable[[], Result]) -> Result:
-        """What `function` gives; raises OverBudget when it takes too long. Hot: about a microsecond.
+        """What `function` gives or raises; raises OverBudget when it takes too long. Hot: about a microsecond.
 
-        The signal may come when the function has just ended: then it is raised here, and means the same.
+        The signal comes again and again until the function has ended: a bare `except`, or Python itself in the middle of a
+        `__del__`, may have swallowed one. Whatever comes of the function then, it was too slow.
         """
+        self._rang = False
         try:
             self._armed = True
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds / RINGS)
             return function()
         finally:
-            self._armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._disarm()
+            if self._rang:
+                raise OverBudget
+
+    def _disarm(self) -> None:
+        while True:
+            try:
+                self._armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except OverBudget:  # the signal came just before
+                continue
+            return
 
     def _ring(self, _: int, __: FrameType | None) -> None:
         if self._armed:
-            self._armed = False
+            self._rang = True
             raise OverBudget

@@ -1,17 +1,22 @@
 """A function bound to one plan: its inputs in the plan's order, its outputs checked against the view's schema."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.codec.encoders import ColumnEncoder, Unencodable, encoder_for
 from service.codec.values import ColumnCodec, codec_for
-from service.errors import ComputationFailed
+from service.errors import ComputationFailed, UnreadableValue
+from service.transforms.alarm import OverBudget
 from service.transforms.functions import Function
-from service.transforms.modes import MODES, Columns, InputSpec, Misfit
+from service.transforms.modes import MODES, InputSpec, Misfit, Values
 
 # What a call gives for each output: a column of values as a codec decodes them, and whether none of them is null.
 Output = tuple[Sequence[Any], bool]
+
+
+class FunctionRaised(Exception):
+    """A function raised; as a string the name of what it raised, which is the cause."""
 
 
 class Call:
@@ -24,37 +29,54 @@ class Call:
         self._outputs: list[tuple[str, ColumnEncoder, ColumnCodec]] = [
             (name, encoder_for(types[name]), codec_for(types[name])) for name in outputs
         ]
-        self._run = MODES[function.mode](function.require(), inputs, outputs)
+        self._mode = MODES[function.mode](function.require(), inputs, outputs)
 
-    def __call__(self, columns: Columns, rows: int) -> list[Output]:
+    def __call__(self, columns: Values, rows: int) -> list[Output]:
         """The outputs for columns in the order of `inputs`, a value a row. Hot.
 
-        Raises ComputationFailed where they don't fit the schema, and whatever the function raises.
+        Raises FunctionRaised, ComputationFailed where outputs don't fit the schema, and UnreadableValue where inputs don't fit
+        what a function gets.
         """
+        function = self.function
         try:
-            given = self._run(columns, rows)
+            prepared = self._mode.prepare(columns, rows)
+        except Exception as error:  # numpy, pandas and pyarrow raise what they like
+            raise UnreadableValue(
+                f"On-demand feature view {function.view}: values of its inputs aren't of the types that their views give them."
+            ) from error
+        try:
+            given = self._call(prepared, rows)
             return [_check(name, encoder, codec, given[name], rows) for name, encoder, codec in self._outputs]
         except Misfit as misfit:
-            raise ComputationFailed(self.function.view, self.function.name, misfit.what, misfit.row) from None
+            raise ComputationFailed(function.view, function.name, misfit.what, misfit.row) from None
 
-    def find_row(self, columns: Columns, rows: int) -> int | None:
-        """A row with which the function fails even if it is alone, found by halving; None if it then doesn't."""
+    def _call(self, prepared: Any, rows: int) -> Mapping[str, Sequence[Any]]:
+        try:
+            return self._mode.call(prepared, rows)
+        except (OverBudget, Misfit):
+            raise
+        except BaseException as error:  # SystemExit, too, and what libraries derive from BaseException
+            raise FunctionRaised(type(error).__name__) from error
+
+    def find_row(self, columns: Values, rows: int) -> int | None:
+        """A row with which the function raises even if it is alone, found by halving; None if it then doesn't."""
         first, last = 0, rows
         while last - first > 1:
             middle = (first + last) // 2
-            if self._fails(columns, first, middle):
+            if self._raises(columns, first, middle):
                 last = middle
             else:
                 first = middle
-        return first if self._fails(columns, first, last) else None
+        return first if self._raises(columns, first, last) else None
 
-    def _fails(self, columns: Columns, first: int, last: int) -> bool:
+    def _raises(self, columns: Values, first: int, last: int) -> bool:
+        rows = last - first
         try:
-            self._run([column[first:last] for column in columns], last - first)
+            self._call(self._mode.prepare([column[first:last] for column in columns], rows), rows)
+        except FunctionRaised:
+            return True
         except Misfit:
             return False
-        except Exception:  # whatever it is: that it fails is what is asked
-            return True
         return False
 
 

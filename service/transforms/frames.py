@@ -4,6 +4,7 @@ Making a frame of ready arrays, one block for each type, costs a fifth of what `
 function that is most of such a read. This module imports pandas (1 s, 60 MB), so only what runs such functions imports it.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class FrameBuilder:
             filled = [[_NAN if value is None else value for value in one] if None in one else one for one in columns]
             return [(numpy.array(filled, dtype=kind), places)]
         if kind == "times":
-            times = [pandas.DatetimeIndex(pandas.to_datetime(list(one), utc=True))._data for one in columns]
+            times = [_times(one)._data for one in columns]
             return [(one.reshape(1, -1), [place]) for one, place in zip(times, places, strict=True)]
         if kind == "objects":
             return [(self._objects(columns), places)]
@@ -67,8 +68,17 @@ class FrameBuilder:
         array = numpy.empty((len(columns), len(columns[0])), dtype=object)
         for number, column in enumerate(columns):
             for row, value in enumerate(column):
-                array[number, row] = numpy.array(value) if isinstance(value, list) else value
+                # The function's own, too: what it changes in place others have, as well.
+                array[number, row] = numpy.array(value) if isinstance(value, list) else copy.deepcopy(value)
         return array
+
+
+def _times(column: Sequence[Any]) -> Any:
+    """Nanoseconds, as in a training set, unless one of the times is too far away for that."""
+    try:
+        return pandas.DatetimeIndex(pandas.to_datetime(list(column), utc=True))
+    except pandas.errors.OutOfBoundsDatetime:
+        return pandas.DatetimeIndex(pandas.array(list(column), dtype=pandas.DatetimeTZDtype("us", "UTC")))
 
 
 def _kind(value_type: str) -> str:

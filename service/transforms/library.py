@@ -1,13 +1,9 @@
 """The functions of a catalog, loaded; those that a new catalog has unchanged stay, with what is known of their speed."""
 
-import logging
-
 import msgspec
 
 from service.catalog import Catalog
 from service.transforms.functions import Function, digest_of, load_function
-
-logger = logging.getLogger(__name__)
 
 
 class _OnDemand(msgspec.Struct):
@@ -38,7 +34,5 @@ class Library:
             function = self._loaded.get(key)
             if function is None or function.digest != digest_of(view, view.computation):
                 function = load_function(view, view.computation)
-                if function.failure:
-                    logger.error("On-demand feature view %s can't be computed: %s", name, function.failure)
             catalog.functions[key] = function
         self._loaded = dict(catalog.functions)

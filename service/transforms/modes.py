@@ -1,13 +1,16 @@
-"""How a function is called in each of Feast's modes: columns in, a column for each output back.
+"""How a function is called in each of Feast's modes: columns to what it gets, and what it gives to a column for each output.
 
 What Feast hands over is in feast/on_demand_feature_view.py and feast/transformation: columns under their short and their full
 names, as a dict of lists, a dict of one row's values, a pandas frame or an Arrow table.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-Columns = Sequence[Sequence[Any]]
+from service.codec.values import codec_for
+
+Values = Sequence[Sequence[Any]]
 
 
 class InputSpec(NamedTuple):
@@ -29,7 +32,10 @@ class Misfit(Exception):
 class Mode(Protocol):
     """A function bound to the layout of its inputs."""
 
-    def __call__(self, columns: Columns, rows: int) -> Mapping[str, Sequence[Any]]:
+    def prepare(self, columns: Values, rows: int) -> Any:
+        """What the function gets; it may change it without harm to anybody else. Hot."""
+
+    def call(self, prepared: Any, rows: int) -> Mapping[str, Sequence[Any]]:
         """Each output that is wanted, a value a row. Raises Misfit, and whatever the function raises. Hot."""
 
 
@@ -38,18 +44,21 @@ class PythonMode:
 
     def __init__(self, function: Callable[..., Any], inputs: Sequence[InputSpec], outputs: Sequence[str]) -> None:
         self._function = function
-        self._inputs = [(spec.names, spec.value_type in ("FLOAT", "DOUBLE")) for spec in inputs]
+        self._inputs = [(spec.names, _Own(spec.value_type)) for spec in inputs]
         self._outputs = outputs
 
-    def __call__(self, columns: Columns, rows: int) -> Mapping[str, Sequence[Any]]:
-        """One call for all rows."""
+    def prepare(self, columns: Values, rows: int) -> dict[str, Any]:
+        """A list for each input, which stands under all its names."""
         given: dict[str, Any] = {}
-        for (names, is_float), column in zip(self._inputs, columns, strict=True):
-            # A function may change its lists, so these are its own. NaN is null, as in a training set.
-            values = [None if value != value else value for value in column] if is_float else list(column)
+        for (names, own), column in zip(self._inputs, columns, strict=True):
+            values = own(column)
             for name in names:
                 given[name] = values
-        found = _require_outputs(self._function(given), self._outputs)
+        return given
+
+    def call(self, prepared: dict[str, Any], rows: int) -> Mapping[str, Sequence[Any]]:
+        """One call for all rows."""
+        found = _require_outputs(self._function(prepared), self._outputs)
         return {name: _to_list(name, found[name]) for name in self._outputs}
 
 
@@ -58,15 +67,18 @@ class SingletonMode:
 
     def __init__(self, function: Callable[..., Any], inputs: Sequence[InputSpec], outputs: Sequence[str]) -> None:
         self._function = function
-        self._names = [name for spec in inputs for name in spec.names]
-        self._columns = [index for index, spec in enumerate(inputs) for _ in spec.names]
+        self._columns = PythonMode(function, inputs, outputs)
         self._outputs = outputs
 
-    def __call__(self, columns: Columns, rows: int) -> Mapping[str, Sequence[Any]]:
+    def prepare(self, columns: Values, rows: int) -> list[dict[str, Any]]:
+        """A dict for each row."""
+        given = self._columns.prepare(columns, rows)
+        return [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=True)]
+
+    def call(self, prepared: list[dict[str, Any]], rows: int) -> Mapping[str, Sequence[Any]]:
         """One call for each row."""
         given: dict[str, list[Any]] = {name: [] for name in self._outputs}
-        for values in zip(*[columns[index] for index in self._columns], strict=True):
-            row = {name: None if value != value else value for name, value in zip(self._names, values, strict=True)}
+        for row in prepared:
             found = _require_outputs(self._function(row), self._outputs)
             for name, column in given.items():
                 column.append(found[name])
@@ -80,13 +92,13 @@ class PandasMode:
         from service.transforms.frames import FrameBuilder, to_values
 
         self._function = function
-        self._frame = FrameBuilder([spec.names for spec in inputs], [spec.value_type for spec in inputs])
+        self.prepare = FrameBuilder([spec.names for spec in inputs], [spec.value_type for spec in inputs])
         self._to_values = to_values
         self._outputs = outputs
 
-    def __call__(self, columns: Columns, rows: int) -> Mapping[str, Sequence[Any]]:
+    def call(self, prepared: Any, rows: int) -> Mapping[str, Sequence[Any]]:
         """One call for all rows."""
-        found = self._function(self._frame(columns, rows))
+        found = self._function(prepared)
         if not hasattr(found, "columns"):
             raise Misfit(f"gives a {type(found).__name__} where a pandas.DataFrame is wanted")
         for name in self._outputs:
@@ -99,19 +111,22 @@ class SubstraitMode:
     """An Arrow table to an Arrow table, by a plan that pyarrow runs."""
 
     def __init__(self, function: bytes, inputs: Sequence[InputSpec], outputs: Sequence[str]) -> None:
-        from service.transforms.tables import run_plan
+        from service.transforms.tables import make_arrays, run_plan
 
         self._plan = function
         self._run = run_plan
+        self._make = make_arrays
         self._inputs = inputs
         self._outputs = outputs
 
-    def __call__(self, columns: Columns, rows: int) -> Mapping[str, Sequence[Any]]:
+    def prepare(self, columns: Values, rows: int) -> Mapping[str, Any]:
+        """An array for each name."""
+        named = zip(self._inputs, columns, strict=True)
+        return self._make({name: (column, spec.value_type) for spec, column in named for name in spec.names})
+
+    def call(self, prepared: Mapping[str, Any], rows: int) -> Mapping[str, Sequence[Any]]:
         """One run for all rows."""
-        named = {
-            name: (column, spec.value_type) for spec, column in zip(self._inputs, columns, strict=True) for name in spec.names
-        }
-        found = self._run(self._plan, named)
+        found = self._run(self._plan, prepared)
         for name in self._outputs:
             if name not in found:
                 raise Misfit(f"doesn't give {name}")
@@ -124,6 +139,19 @@ MODES: Mapping[str, Callable[[Any, Sequence[InputSpec], Sequence[str]], Mode]] =
     "pandas": PandasMode,
     "substrait": SubstraitMode,
 }
+
+
+class _Own:
+    """Makes a list of a column that is the function's own, whatever is in it: others have the same values."""
+
+    def __init__(self, value_type: str) -> None:
+        self._codec = codec_for(value_type)
+        self._is_float = value_type in ("FLOAT", "DOUBLE")
+
+    def __call__(self, column: Sequence[Any]) -> list[Any]:
+        """Hot. NaN is null, as in a training set; lists and maps are copied, which a function may change in place."""
+        values = list(column) if self._codec.is_uniform else [copy.deepcopy(value) for value in column]
+        return [None if value != value else value for value in values] if self._is_float else values
 
 
 def _require_outputs(found: Any, outputs: Sequence[str]) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ import time
 from service.errors import ComputationFailed, ComputationTimeout
 from service.metrics import Histogram, Metrics
 from service.transforms.alarm import Alarm, OverBudget
-from service.transforms.calls import Call, Output
+from service.transforms.calls import Call, FunctionRaised, Output
 from service.transforms.functions import Function
-from service.transforms.modes import Columns
+from service.transforms.modes import Values
 from service.transforms.together import Together
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Transforms:
         self._budget = budget_seconds
         self._alarm = Alarm(budget_seconds)
         self._seconds: dict[str, Histogram] = {}
-        self._together = Together(self._run)
+        self._together = Together(self._attempt, self._run)
 
     def expect(self, call: Call) -> bool:
         """Say that a request will make a call, if that matters; who has said so runs it, or takes it back. Hot."""
@@ -45,7 +45,7 @@ class Transforms:
         """Take it back."""
         self._together.forget(call)
 
-    async def run(self, call: Call, columns: Columns, rows: int, expected: bool = False) -> list[Output]:
+    async def run(self, call: Call, columns: Values, rows: int, expected: bool = False) -> list[Output]:
         """The outputs of a call, `rows` values each. Awaits nothing but futures. Hot.
 
         Raises ComputationFailed and ComputationTimeout.
@@ -54,7 +54,26 @@ class Transforms:
             return await self._together.join(call, columns, rows)
         return await self._run(call, columns, rows)
 
-    async def _run(self, call: Call, columns: Columns, rows: int) -> list[Output]:
+    async def _run(self, call: Call, columns: Values, rows: int) -> list[Output]:
+        """A call for one request: what goes wrong is told in terms of the view, its function and the row."""
+        function = call.function
+        try:
+            return await self._attempt(call, columns, rows)
+        except OverBudget:
+            self._count(function, "timeout")
+            raise ComputationTimeout(
+                f"On-demand feature view {function.view}: its function {function.name} takes longer than {self._budget:g} s."
+            ) from None
+        except ComputationFailed:
+            self._count(function, "misfit")
+            raise
+        except FunctionRaised as raised:
+            self._count(function, "error")
+            row = await self._find_row(call, columns, rows)
+            raise ComputationFailed(function.view, function.name, f"raises {raised}", row) from raised.__cause__
+
+    async def _attempt(self, call: Call, columns: Values, rows: int) -> list[Output]:
+        """A call, here or in a thread. Raises OverBudget, and what the call raises. Hot."""
         function = call.function
         estimate = function.timing.estimate(rows)
         try:
@@ -63,44 +82,37 @@ class Transforms:
             else:
                 outputs = await function.threads.run(lambda: self._timed(call, columns, rows), self._budget)
         except OverBudget:
-            self._count(function, "timeout")
             # The next call is run in a thread, until one has been quick.
             function.timing.record(rows, self._budget)
-            message = (
-                f"On-demand feature view {function.view}: its function {function.name} takes longer than {self._budget:g} s."
-            )
-            raise ComputationTimeout(message) from None
-        except ComputationFailed:
-            self._count(function, "misfit")
             raise
-        except Exception as error:  # whatever the function raises
-            self._count(function, "error")
-            raise await self._explain(call, columns, rows, error) from error
         self._count(function, "ok")
         return outputs
 
-    def _timed(self, call: Call, columns: Columns, rows: int) -> list[Output]:
-        """The call itself. Hot."""
+    def _timed(self, call: Call, columns: Values, rows: int) -> list[Output]:
+        """The call itself, whatever comes of it. Hot."""
         started, worked = time.perf_counter(), time.thread_time()
-        outputs = call(columns, rows)
-        seconds, own = time.perf_counter() - started, time.thread_time() - worked
-        call.function.timing.record(rows, own if seconds - own < WAITING_SECONDS else seconds)
-        histogram = self._seconds.get(call.function.view)
-        if histogram is None:
-            histogram = self._seconds[call.function.view] = self._metrics.histogram("computation_seconds", call.function.view)
-        histogram.observe(seconds)
-        return outputs
+        try:
+            return call(columns, rows)
+        finally:
+            seconds, own = time.perf_counter() - started, time.thread_time() - worked
+            call.function.timing.record(rows, own if seconds - own < WAITING_SECONDS else seconds)
+            self._histogram(call.function.view).observe(seconds)
 
-    async def _explain(self, call: Call, columns: Columns, rows: int, error: Exception) -> ComputationFailed:
-        """The same failure with the row that it comes from, if it comes from one."""
-        function = call.function
-        row: int | None = 0
-        if rows > 1:
-            try:
-                row = await function.threads.run(lambda: call.find_row(columns, rows), self._budget)
-            except OverBudget:
-                row = None
-        return ComputationFailed(function.view, function.name, f"raises {type(error).__name__}", row)
+    def _histogram(self, view: str) -> Histogram:
+        histogram = self._seconds.get(view)
+        if histogram is None:
+            histogram = self._seconds[view] = self._metrics.histogram("computation_seconds", view)
+        return histogram
+
+    async def _find_row(self, call: Call, columns: Values, rows: int) -> int | None:
+        """The row that makes a function raise, if one alone does."""
+        if rows == 1:
+            return 0
+        try:
+            found: int | None = await call.function.threads.run(lambda: call.find_row(columns, rows), self._budget)
+        except OverBudget:
+            return None
+        return found
 
     def _count(self, function: Function, outcome: str) -> None:
         self._metrics.count("computations", function.view, outcome)

@@ -9,12 +9,16 @@ import pyarrow.substrait
 from service.codec.arrow_types import arrow_type
 
 
-def run_plan(plan: bytes, columns: Mapping[str, tuple[Sequence[Any], str]]) -> Mapping[str, Sequence[Any]]:
-    """The columns that a plan gives, as Python values; `columns` are its inputs, each with its Feast type."""
+def make_arrays(columns: Mapping[str, tuple[Sequence[Any], str]]) -> Mapping[str, Any]:
+    """Columns, each with its Feast type, as Arrow arrays."""
+    return {name: pa.array(list(column), type=arrow_type(value_type)) for name, (column, value_type) in columns.items()}
 
-    def provide(names: Sequence[str], schema: pa.Schema) -> pa.Table:
-        arrays = [pa.array(columns[name][0], type=arrow_type(columns[name][1])) for name in schema.names]
-        return pa.table(dict(zip(schema.names, arrays, strict=True))).cast(schema)
+
+def run_plan(plan: bytes, arrays: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
+    """The columns that a plan makes of those that it asks for by name, as Python values."""
+
+    def provide(_: Sequence[str], schema: pa.Schema) -> pa.Table:
+        return pa.table({name: arrays[name] for name in schema.names}).cast(schema)
 
     found = pa.substrait.run_query(pa.py_buffer(plan), table_provider=provide).read_all()
     return {name: column.to_pylist() for name, column in zip(found.column_names, found.columns, strict=True)}

@@ -8,10 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from service.errors import Overloaded
 from service.transforms.alarm import OverBudget
 
 # At a time, for each function: a slow one uses up its own threads, never those of others.
 THREADS = 2
+# How soon a call that was interrupted, and goes on, is interrupted again.
+AGAIN_SECONDS = 0.1
 
 
 class Threads:
@@ -24,15 +27,20 @@ class Threads:
         self._waiting: deque[_Job] = deque()
         self.running = 0
 
+    @property
+    def waiting(self) -> int:
+        """Calls that have no thread yet."""
+        return len(self._waiting)
+
     def run(self, call: Callable[[], Any], seconds: float) -> "asyncio.Future[Any]":
         """What `call` gives or raises; OverBudget when that isn't there in time, waiting for a thread included.
 
         A call that is over its time is interrupted as far as it is in Python code. One that can't be interrupted keeps its
-        thread, and the calls behind it end in time, too.
+        thread, and the calls behind it end in time, too. Overloaded when no thread can be started.
         """
         loop = asyncio.get_running_loop()
         job = _Job(call, loop, self._next)
-        timer = loop.call_later(seconds, job.expire)
+        timer = loop.call_later(seconds, self._expire, job)
         job.future.add_done_callback(lambda _: timer.cancel())
         self._waiting.append(job)
         self._start()
@@ -41,14 +49,25 @@ class Threads:
     def _start(self) -> None:
         while self._waiting and self.running < THREADS:
             job = self._waiting.popleft()
-            if not job.future.done():
-                self.running += 1
+            if job.future.done():
+                continue
+            self.running += 1
+            try:
                 # Not threading.Thread: its start waits until the thread runs, for as long as another one has the interpreter.
                 _thread.start_new_thread(job.run, ())
+            except RuntimeError as error:
+                self.running -= 1
+                job.future.set_exception(Overloaded(f"No thread can be started for an on-demand function: {error}."))
 
     def _next(self) -> None:
         self.running -= 1
         self._start()
+
+    def _expire(self, job: "_Job") -> None:
+        job.expire()
+        # All have the same time, so those that are over stand in front; they would be kept as long as a thread hangs.
+        while self._waiting and self._waiting[0].future.done():
+            self._waiting.popleft()
 
 
 class _Job:
@@ -62,38 +81,39 @@ class _Job:
         self._lock = threading.Lock()
         # The thread that is in the call at the moment.
         self._thread: int | None = None
+        self._is_over = False
 
     def run(self) -> None:
         """In the thread."""
         result: Any = None
-        error: BaseException = OverBudget()
-        is_done = False
+        error: BaseException | None = None
         try:
+            with self._lock:
+                self._thread = None if self._is_over else _thread.get_ident()
             try:
-                with self._lock:
-                    self._thread = threading.get_ident()
-                result = self._call()
-                is_done = True
-            except Exception as raised:  # whatever the function raises is told
-                error = raised
+                result = None if self._is_over else self._call()
             finally:
                 with self._lock:
                     self._thread = None
-            # An interruption that was ordered just before is raised at the next jump back: here, where it does no harm.
+            # An interruption that was ordered just before is raised at the next jump back (in CPython 3.11 and later): here,
+            # where it does no harm.
             for _ in range(2):
                 pass
-        except OverBudget:
-            is_done = False
+        except BaseException as raised:  # whatever it is, it ends this call only
+            error = raised
+        with self._lock:
+            self._thread = None
         try:
-            self._loop.call_soon_threadsafe(self._finish, is_done, result, error)
+            self._loop.call_soon_threadsafe(self._finish, result, error)
         except RuntimeError:  # the loop is closed: the process is about to end, and nobody waits any more
             return
 
-    def _finish(self, is_done: bool, result: Any, error: BaseException) -> None:
+    def _finish(self, result: Any, error: BaseException | None) -> None:
+        self._is_over = True
         self._ended()
         if self.future.done():
             return
-        if is_done:
+        if error is None:
             self.future.set_result(result)
         else:
             self.future.set_exception(error)
@@ -103,5 +123,7 @@ class _Job:
         if not self.future.done():
             self.future.set_exception(OverBudget())
         with self._lock:
+            self._is_over = True
             if self._thread is not None:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(OverBudget))
+                self._loop.call_later(AGAIN_SECONDS, self.expire)

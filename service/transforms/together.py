@@ -1,7 +1,7 @@
 """Calls of functions that treat each row by itself (the tag `row_wise`): those of requests in flight together become one.
 
 A request says that it will make a call before it reads the inputs. So a call knows how many others are on their way, and waits
-for them, though no longer than it would take itself. One that is alone waits for nobody.
+for them, though no longer than it would take itself, or a millisecond. One that is alone waits for nobody.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from service.errors import FeatureServiceError
+from service.transforms.alarm import OverBudget
 from service.transforms.calls import Call, Output
-from service.transforms.modes import Columns
+from service.transforms.modes import Values
 
 # Rows that are put together at most.
 ROWS_TOGETHER = 2048
@@ -21,13 +21,13 @@ SHORTEST_SECONDS = 0.0001
 # How long a call waits for others, at least and at most; timers of the event loop count milliseconds.
 LEAST_WAIT_SECONDS, MOST_WAIT_SECONDS = 0.001, 0.005
 
-Run = Callable[[Call, Columns, int], Awaitable[list[Output]]]
+Run = Callable[[Call, Values, int], Awaitable[list[Output]]]
 
 
 class _Part(NamedTuple):
     """What one request asks of a call that several share."""
 
-    columns: Columns
+    columns: Values
     rows: int
     future: "asyncio.Future[list[Output]]"
 
@@ -46,8 +46,9 @@ class _Gathering:
 class Together:
     """One for each worker."""
 
-    def __init__(self, run: Run) -> None:
-        """`run` is how a call is run for all."""
+    def __init__(self, attempt: Run, run: Run) -> None:
+        """`attempt` is how a call is run for several requests, `run` how for one, which is told what went wrong with it."""
+        self._attempt = attempt
         self._run = run
         self._gatherings: dict[Call, _Gathering] = {}
         # The event loop only has weak references to them.
@@ -67,7 +68,7 @@ class Together:
         if not gathering.coming:
             self._start(call, gathering)
 
-    async def join(self, call: Call, columns: Columns, rows: int) -> list[Output]:
+    async def join(self, call: Call, columns: Values, rows: int) -> list[Output]:
         """The outputs of a call that was expected. Awaits nothing but a future. Hot."""
         loop = asyncio.get_running_loop()
         gathering = self._gatherings[call]
@@ -94,33 +95,42 @@ class Together:
         task.add_done_callback(self._tasks.discard)
 
     async def _run_all(self, call: Call, parts: Sequence[_Part]) -> None:
-        """Run a call for several requests, ROWS_TOGETHER or so at a time; where one of them makes it fail, each by itself."""
-        for group in _groups(parts):
-            columns = [list(chain.from_iterable(column)) for column in zip(*[part.columns for part in group], strict=True)]
-            try:
-                outputs = await self._run(call, columns, sum(part.rows for part in group))
-            except FeatureServiceError as error:
-                if len(group) == 1:
-                    _fail(group[0], error)
-                    continue
-                for part in group:
-                    await self._run_alone(call, part)
-                continue
-            except BaseException as error:
-                for part in parts:
-                    _fail(part, error)
-                raise
-            first = 0
-            for part in group:
-                last = first + part.rows
-                _give(part, [(values[first:last], complete or None not in values[first:last]) for values, complete in outputs])
-                first = last
+        """Run a call for several requests, ROWS_TOGETHER or so at a time."""
+        try:
+            await asyncio.gather(*[self._run_group(call, group) for group in _groups(parts)])
+        finally:
+            for part in parts:
+                if not part.future.done():  # this task was cancelled
+                    part.future.cancel()
+
+    async def _run_group(self, call: Call, group: Sequence[_Part]) -> None:
+        """One call for all; where one of them makes it fail, a call for each."""
+        if len(group) == 1:
+            await self._run_alone(call, group[0])
+            return
+        columns = [list(chain.from_iterable(column)) for column in zip(*[part.columns for part in group], strict=True)]
+        try:
+            outputs = await self._attempt(call, columns, sum(part.rows for part in group))
+        except (Exception, OverBudget):  # each is told its own
+            await asyncio.gather(*[self._run_alone(call, part) for part in group])
+            return
+        first = 0
+        for part in group:
+            last = first + part.rows
+            found = [(values[first:last], complete or None not in values[first:last]) for values, complete in outputs]
+            if not part.future.done():
+                part.future.set_result(found)
+            first = last
 
     async def _run_alone(self, call: Call, part: _Part) -> None:
         try:
-            _give(part, await self._run(call, part.columns, part.rows))
-        except FeatureServiceError as error:
-            _fail(part, error)
+            found = await self._run(call, part.columns, part.rows)
+        except Exception as error:
+            if not part.future.done():
+                part.future.set_exception(error)
+            return
+        if not part.future.done():
+            part.future.set_result(found)
 
 
 def _when_due(loop: asyncio.AbstractEventLoop, call: Call, rows: int) -> Callable[..., asyncio.Handle]:
@@ -141,13 +151,3 @@ def _groups(parts: Sequence[_Part]) -> Sequence[Sequence[_Part]]:
         groups[-1].append(part)
         rows += part.rows
     return groups
-
-
-def _give(part: _Part, outputs: list[Output]) -> None:
-    if not part.future.done():
-        part.future.set_result(outputs)
-
-
-def _fail(part: _Part, error: BaseException) -> None:
-    if not part.future.done():
-        part.future.set_exception(error)

@@ -1,8 +1,10 @@
 """On-demand features over HTTP: values, statuses, times, and whose fault it is when there are none."""
 
+import datetime as datetime_module
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -143,6 +145,51 @@ def test_a_frame_has_the_types_of_a_training_set(service: Running) -> None:
     assert eval(types)["age"] == eval(types)["count"] == "float64"  # noqa: S307
 
 
+@pytest.mark.parametrize("view", ["changing", "changing_row"])
+def test_what_a_function_changes_is_its_own(service: Running, view: str) -> None:
+    """Neither the stored feature nor another function sees it."""
+    asked = [f"{view}:n", "profile:tags", "counting:m"]
+    found = columns(service.read(asked, {"customer_id": [FRESH, FRESH]}))
+    assert found["n"]["values"] == [3, 3]
+    assert found["tags"]["values"] == [["a", "b"]] * 2
+    assert found["m"]["values"] == [2, 2]
+
+
+def test_times_are_times_wherever_they_come_from(service: Running) -> None:
+    """Keys and request data as features are; not numbers of who knows what."""
+    seconds = 1_767_225_600
+    answer = service.read(
+        ["seen_slot:seen", "seen_slot_frame:seen"], {"starts_at": [seconds], "at": [seconds]}, full_feature_names=True
+    )
+    found = columns(answer)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    known = eval(found["seen_slot__seen"]["values"][0], {"datetime": datetime_module})  # noqa: S307
+    assert known["starts_at"] == known["at"] == moment
+    assert eval(found["seen_slot_frame__seen"]["values"][0])["starts_at"].startswith("datetime64[")  # noqa: S307
+
+
+def test_a_time_that_is_no_time_is_told(service: Running) -> None:
+    """Microseconds for seconds, say."""
+    body = refused(service, 422, ["seen_slot:seen"], starts_at=[0, 0], at=[0, 1_767_225_600_000_000])
+    (error,) = body["errors"]
+    assert (error["field"], error["row"]) == ("entities.at", 1)
+    assert "in seconds since 1970" in error["message"]
+
+
+def test_a_function_knows_a_key_by_its_name(service: Running) -> None:
+    """Though the request may call it by the entity's."""
+    found = columns(service.read(["seen_till:seen"], {"store": ["north"]}))
+    assert eval(found["seen"]["values"][0])["store_id"] == "north"  # noqa: S307
+
+
+def test_request_data_have_the_type_that_each_view_gives_them(service: Running) -> None:
+    """Also where two views want one column."""
+    answer = service.read(["seen_whole:seen", "seen_double:seen"], {"x": [5]}, full_feature_names=True)
+    found = columns(answer)
+    assert found["seen_whole__seen"]["values"] == ["{'x': 5}"]
+    assert found["seen_double__seen"]["values"] == ["{'x': 5.0}"]
+
+
 BAD_DATA: dict[str, tuple[dict[str, Any], str, int | None, str]] = {
     "missing": ({"customer_id": [1]}, "entities.balance", None, "Request data balance is missing: columns can't be computed"),
     "text": ({"customer_id": [1, 2], "balance": [1, "2"]}, "entities.balance", 1, 'must be a number'),
@@ -193,7 +240,7 @@ def test_outputs_that_do_not_fit_are_told(service: Running, name: str) -> None:
 def test_a_function_that_cannot_be_loaded_is_named(service: Running) -> None:
     """And nothing else is kept from being served."""
     body = refused(service, 500, ["broken:x"], customer_id=[FRESH])
-    assert "On-demand feature view broken: its function broken can't be loaded: UnpicklingError" in body["detail"]
+    assert "On-demand feature view broken: its function broken raises UnpicklingError when it is loaded" in body["detail"]
 
 
 def test_a_view_of_a_computed_view_is_refused(service: Running) -> None:

@@ -114,3 +114,11 @@ def test_kept_features_can_be_inputs(service: Running) -> None:
     answer = service.read(["chained:seen"], {"customer_id": [CUSTOMER]})
     assert answer["results"][1]["values"] == [f"{{'customer_id': {CUSTOMER}, 'kept__ratio': 5.0, 'ratio': 5.0}}"]
     assert answer["results"][1]["statuses"] == ["PRESENT"]
+
+
+def test_a_row_cannot_have_two_columns_of_one_name(service: Running) -> None:
+    """Two sources have a feature of that name; which of them it would be isn't guessed."""
+    body = {"feature_view_name": "ambiguous", "df": {"customer_id": [CUSTOMER], "score": [0.5]}}
+    response = service.client.post("/write-to-online-store", json=body)
+    assert response.status_code == 501
+    assert "two of its sources have a feature score" in response.json()["detail"]

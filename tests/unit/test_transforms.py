@@ -54,12 +54,22 @@ def where(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
 
 
 def forever(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Never ends for 1, and takes no exception for an answer."""
+    """Never ends for 1."""
+    while inputs["n"][0] == 1:
+        time.sleep(0)
+    return inputs
+
+
+def stubborn(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The same, and takes the first two interruptions for something else."""
+    swallowed = 0
     while inputs["n"][0] == 1:
         try:
             time.sleep(0)
-        except Exception:  # noqa: S112 - that it takes an interruption for an error of its own is what is tested
-            continue
+        except BaseException:
+            swallowed += 1
+            if swallowed > 2:
+                raise
     return inputs
 
 
@@ -88,10 +98,14 @@ async def test_a_call_that_may_take_long_runs_in_a_thread(metrics: Metrics) -> N
     assert await run(transforms, call, 1) != [threading.get_ident()]
 
 
-@pytest.mark.parametrize("quick", [False, True], ids=["in a thread", "in the event loop"])
-async def test_a_function_that_never_ends_is_interrupted(metrics: Metrics, quick: bool) -> None:
-    """Wherever it runs, and the next call is answered."""
-    transforms, call = Transforms(metrics, BUDGET_SECONDS), call_of(forever)
+IN_BOTH = pytest.mark.parametrize("quick", [False, True], ids=["in a thread", "in the event loop"])
+
+
+@IN_BOTH
+@pytest.mark.parametrize("function", [forever, stubborn])
+async def test_a_function_that_never_ends_is_interrupted(metrics: Metrics, function: Callable[..., Any], quick: bool) -> None:
+    """Wherever it runs, and again if it goes on; the next call is answered."""
+    transforms, call = Transforms(metrics, BUDGET_SECONDS), call_of(function)
     if quick:
         known_to_be_quick(call)
     with pytest.raises(ComputationTimeout, match=r"view: its function view takes longer than 0\.3 s"):
@@ -116,7 +130,80 @@ async def test_a_function_that_hangs_keeps_its_own_threads_only(metrics: Metrics
     assert await run(transforms, other, 1)
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(each, ComputationTimeout) for each in found)
+    assert call.function.threads.waiting == 0
     release.set()
+    await asyncio.to_thread(wait_until, lambda: not call.function.threads.running, "that its threads have ended")
+
+
+async def test_a_call_that_is_over_before_it_has_a_thread_does_not_run(metrics: Metrics) -> None:
+    """Nobody waits for it any more, and nobody would interrupt it."""
+    release, seen = threading.Event(), []
+
+    def hanging(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+        seen.append(inputs["n"])
+        release.wait(10)
+        return inputs
+
+    transforms, call = Transforms(metrics, BUDGET_SECONDS), call_of(hanging)
+    await asyncio.gather(*[run(transforms, call, number) for number in range(THREADS + 1)], return_exceptions=True)
+    release.set()
+    await asyncio.to_thread(wait_until, lambda: not call.function.threads.running, "that its threads have ended")
+    assert len(seen) == THREADS
+
+
+@IN_BOTH
+@pytest.mark.parametrize("row_wise", [False, True])
+@pytest.mark.parametrize("kind", [StopIteration, SystemExit, KeyboardInterrupt, TimeoutError, asyncio.CancelledError])
+async def test_whatever_a_function_raises_is_its_own_failure(
+    metrics: Metrics, kind: type[BaseException], row_wise: bool, quick: bool
+) -> None:
+    """It ends that call, and nothing else."""
+
+    def raising(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+        if 7 in inputs["n"]:
+            raise kind
+        return inputs
+
+    transforms, call = Transforms(metrics, BUDGET_SECONDS), call_of(raising, tags={"row_wise": str(row_wise)})
+    if quick:
+        known_to_be_quick(call)
+    asked = ([1], [5, 7], [2])
+    first, bad, last = await asyncio.gather(*[run(transforms, call, *each) for each in asked], return_exceptions=True)
+    assert (first, last) == ([1], [2])
+    assert isinstance(bad, ComputationFailed)
+    assert str(bad).endswith(f"raises {kind.__name__} (row 1).")
+    await asyncio.to_thread(wait_until, lambda: not call.function.threads.running, "that its threads have ended")
+
+
+async def test_a_call_that_fails_late_is_known_to_be_long(metrics: Metrics) -> None:
+    """So the next one is made in a thread."""
+    threads: list[int] = []
+
+    def late(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+        threads.append(threading.get_ident())
+        time.sleep(10 * INLINE_SECONDS)
+        raise ValueError
+
+    transforms, call = Transforms(metrics, BUDGET_SECONDS), known_to_be_quick(call_of(late))
+    for _ in range(2):
+        with pytest.raises(ComputationFailed):
+            await run(transforms, call, 1)
+    assert threads[0] == threading.get_ident() != threads[-1]
+
+
+async def test_one_that_hangs_keeps_the_others_of_its_call_for_one_budget_more(metrics: Metrics) -> None:
+    """They are tried at once, each by itself, when the call for all took too long."""
+
+    def hanging(inputs: dict[str, list[int]]) -> dict[str, list[int]]:
+        while 7 in inputs["n"]:
+            time.sleep(0)
+        return inputs
+
+    transforms = Transforms(metrics, BUDGET_SECONDS)
+    call = call_of(hanging, tags={"row_wise": "true"})
+    found = await asyncio.gather(*[run(transforms, call, number) for number in (7, 1, 2, 3)], return_exceptions=True)
+    assert isinstance(found[0], ComputationTimeout)
+    assert found[1:] == [[1], [2], [3]]
 
 
 async def test_the_loop_goes_on_while_a_slow_function_runs(metrics: Metrics) -> None:
@@ -213,6 +300,8 @@ async def test_an_error_is_the_error_of_those_whose_rows_make_it(metrics: Metric
     assert (first, third) == ([2, 4], [10])
     assert isinstance(bad, ComputationFailed)
     assert isinstance(worse, ComputationFailed)
+    assert seen[0] == 7  # all together, and then each by itself
+    assert sum(seen[1:]) < 20
     assert (bad.details["row"], worse.details["row"]) == (2, 0)
 
 

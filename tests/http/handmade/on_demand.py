@@ -17,7 +17,7 @@ from service.catalog.definitions import (
     ViewDefinition,
 )
 
-from .definitions import CUSTOMER, PROFILE, TILL, VISITS, definition, projection, service, view
+from .definitions import CUSTOMER, PROFILE, SLOT, TILL, VISITS, definition, projection, service, view
 
 FROM_PROFILE = projection("profile", "age", "name", "spend", "tags")
 FROM_VISITS = projection("visits", "count", "score")
@@ -124,6 +124,25 @@ def seen_frame(inputs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"seen": [types] * len(inputs)})
 
 
+def changing(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Changes what it gets."""
+    for tags in inputs["tags"]:
+        if tags is not None:
+            tags.reverse()
+            tags.append("mine")
+    return {"n": [len(tags or "") for tags in inputs["tags"]]}
+
+
+def changing_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The same of one row."""
+    return {"n": changing({"tags": [row["tags"]]})["n"][0]}
+
+
+def counting(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Counts what it gets."""
+    return {"m": [len(tags or "") for tags in inputs["tags"]]}
+
+
 def doubled(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Of request data alone."""
     return {"twice": [None if balance is None else balance * 2 for balance in inputs["balance"]]}
@@ -207,6 +226,17 @@ VIEWS = (
     on_demand("broken", b"not a pickle", {"x": "INT64"}),
     on_demand("chain", seen, {"seen": "STRING"}, [projection("columns", "ratio")]),
     *(on_demand(name, misfit(what), {"x": value_type}) for name, (what, value_type, _) in MISFITS.items()),
+    on_demand("changing", changing, {"n": "INT64"}),
+    on_demand("changing_row", changing_row, {"n": "INT64"}, singleton=True),
+    on_demand("counting", counting, {"m": "INT64"}),
+    SLOT,
+    on_demand("seen_slot", seen, {"seen": "STRING"}, [projection("slot", "free")], request={"at": "UNIX_TIMESTAMP"}),
+    on_demand("seen_slot_frame", seen_frame, {"seen": "STRING"}, [projection("slot", "free")], mode="pandas"),
+    on_demand("seen_till", seen, {"seen": "STRING"}, [FROM_TILL]),
+    on_demand("seen_whole", seen, {"seen": "STRING"}, [], request={"x": "INT64"}),
+    on_demand("seen_double", seen, {"seen": "STRING"}, [], request={"x": "DOUBLE"}),
+    on_demand("ambiguous", by_columns, OUTPUTS, [projection("visits", "score"), projection("till", "score")],
+              entities=[CUSTOMER], on_write=True),
     KEPT,
     CHAINED,
 )  # fmt: skip
