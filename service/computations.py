@@ -1,59 +1,16 @@
 """Compiling the on-demand views of a request: what their functions get and where their features go. No I/O."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from service.catalog import Catalog
 from service.catalog.definitions import ComputationDefinition, FeatureDefinition, ProjectionDefinition, ViewDefinition
-from service.codec.encoders import Unencodable, encoder_for
-from service.codec.natives import Native, native_for, native_values
-from service.codec.values import codec_for
+from service.codec.natives import Native, native_for
 from service.columns import Columns
-from service.errors import InvalidRequest, NotSupported, Problem
+from service.errors import NotSupported
 from service.references import Selection
+from service.request_fields import RequestField, given_type
 from service.transforms import Call, Function, InputSpec
-
-
-class RequestField:
-    """A column of request data: checks it, and gives the values that a function gets."""
-
-    def __init__(self, column: str, value_type: str) -> None:
-        self.column = column
-        self.value_type = value_type
-        self._encoder = encoder_for(value_type)
-        # A 32-bit number that the client has as a double stays one: so it is in a training set, and in stock.
-        self._read = encoder_for("DOUBLE") if value_type == "FLOAT" else self._encoder
-        self._codec = codec_for("DOUBLE" if value_type == "FLOAT" else value_type)
-        self._native = native_for(value_type)
-
-    def read(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Raises InvalidRequest naming each row that isn't of the type. Null is taken."""
-        try:
-            encoded = self._encoder.encode(values)
-            if self._read is not self._encoder:
-                encoded = self._read.encode(values)
-        except Unencodable:
-            raise InvalidRequest(
-                Problem(f"{self.column} {problem}.", f"entities.{self.column}", row)
-                for row, value in enumerate(values)
-                if (problem := self._encoder.problem(value)) is not None
-            ) from None
-        (column,), _ = self._codec.decode([encoded])
-        if self._native is None:
-            return column
-        try:
-            return self._native(column)
-        except OverflowError:
-            raise InvalidRequest(self._beyond(column)) from None
-
-    def _beyond(self, column: Sequence[Any]) -> Iterator[Problem]:
-        for row, value in enumerate(column):
-            try:
-                native_values(self.value_type, [value])
-            except OverflowError:
-                message = f"{self.column} must be a time of the years 1 to 9999, in seconds since 1970 ({self.value_type})."
-                yield Problem(message, f"entities.{self.column}", row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +135,3 @@ def input_names(projection: ProjectionDefinition, feature: str) -> tuple[str, ..
     """What a function may call an input: the feature's name, and that with the view's name before it."""
     label = projection.alias or projection.view
     return tuple(dict.fromkeys((feature, f"{projection.view}__{feature}", f"{label}__{feature}")))
-
-
-def given_type(value_type: str) -> str:
-    """The type that request data of a type have for a function: their precision is that of the client."""
-    return "DOUBLE" if value_type == "FLOAT" else value_type

@@ -14,9 +14,10 @@ from service.catalog import Catalog
 from service.catalog.definitions import ViewDefinition
 from service.codec.values import ColumnCodec, RawColumn, codec_for
 from service.columns import Columns
-from service.computations import Computation, Computations, RequestField
+from service.computations import Computation, Computations
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder
 from service.references import Selection, check_collisions, select_features, select_service
+from service.request_fields import RequestField
 from service.store import HashRead
 
 # What stands between the vectors and the metadata.

@@ -7,7 +7,7 @@ from service.catalog.definitions import PushSourceDefinition
 from service.errors import CatalogUnavailable, ValidationMisconfigured
 from service.metrics import Metrics
 from service.offline import OfflineQueue
-from service.push_plan import read_validation
+from service.push_planner import read_validation
 from service.quarantine import Quarantine
 from service.reader import Reader
 from service.settings import Settings

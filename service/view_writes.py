@@ -6,18 +6,11 @@ from service.catalog import Catalog
 from service.catalog.definitions import ComputationDefinition, FeatureDefinition, ViewDefinition
 from service.codec.natives import native_for
 from service.codec.values import codec_for
-from service.computations import find_source, given_type, input_names
+from service.computations import find_source, input_names
 from service.errors import InvalidRequest, NotSupported
-from service.push_plan import (
-    SDK_CREATED,
-    SDK_EVENT_TIME,
-    Planner,
-    PushPlan,
-    Transformation,
-    Validation,
-    read_validation,
-    writable,
-)
+from service.push_plan import PushPlan, Transformation, Validation
+from service.push_planner import SDK_CREATED, SDK_EVENT_TIME, Planner, read_validation, writable
+from service.request_fields import given_type
 from service.transforms import Call, InputSpec
 
 

@@ -113,7 +113,7 @@ class ServiceDefinition(msgspec.Struct, frozen=True):
 
 
 class PushSourceDefinition(msgspec.Struct, frozen=True):
-    """A push source and the views that it feeds. Its tags say how what is pushed is validated (service.push_plan)."""
+    """A push source and the views that it feeds. Its tags say how what is pushed is validated (service.push_planner)."""
 
     name: str
     views: list[str]

@@ -11,7 +11,8 @@ import orjson
 from service.catalog import Catalog, CatalogClient
 from service.errors import InvalidRequest, Problem, RejectedRows
 from service.metrics import Metrics
-from service.push_plan import PushPlan, plan_push
+from service.push_plan import PushPlan
+from service.push_planner import plan_push
 from service.push_report import PushReport, outcome
 from service.routes.arrow_bodies import ARROW, ARROW_START, read_arrow
 from service.routes.problems import Answer

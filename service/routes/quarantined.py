@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Response
 
 from service.catalog import Catalog, CatalogClient
 from service.errors import UnknownName
-from service.push_plan import PushPlan, plan_push
+from service.push_plan import PushPlan
+from service.push_planner import plan_push
 from service.quarantine import Entry, Quarantine
 from service.routes.push_models import QuarantineEntryModel, QuarantinePageModel, RemovedModel, ReplayModel
 from service.view_writes import plan_view_write

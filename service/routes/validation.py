@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.catalog import CatalogClient, nearest
 from service.errors import InvalidRequest, UnknownName
-from service.push_plan import plan_push
+from service.push_planner import plan_push
 from service.push_rows import parse_times
 from service.routes.documentation import request_body
 from service.routes.push_bodies import ValidateBody, columns_of, parse_validate
