@@ -88,7 +88,7 @@ class Columns:
             hint = f"; needed are {', '.join(needed)}" if needed else "; none is needed"
             close = [name for name in nearest(column, needed) if name in missing]
             hint += f". Did you mean {close[0]}?" if close else "."
-            yield Problem(f"No requested feature view has the join key {column}{hint}", f"entities.{column}")
+            yield Problem(f"No requested feature view needs {column}{hint}", f"entities.{column}")
 
     @property
     def echoed(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import functools
 import logging
 import signal
@@ -25,6 +26,10 @@ KEEP_ALIVE_SECONDS = 75
 # How long a thread may keep the interpreter from the event loop, which needs it twice for each read: functions of on-demand
 # views that take long run in threads. Python's default of 5 ms would be 10 ms a read.
 SWITCH_SECONDS = 0.0005
+# A worker whose event loop has stood still for so long ends, and the supervisor starts another one: a function that doesn't
+# come back from a library's code can't be interrupted otherwise. The log then has where it was.
+STANDSTILL_SECONDS = 10.0
+ALIVE_EVERY_SECONDS = 1.0
 
 
 def main() -> int:
@@ -77,8 +82,15 @@ def server_config(app: FeatureService, settings: Settings) -> uvicorn.Config:
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    _stay_alive(asyncio.get_running_loop())
     hold_lifeline(lambda: server.handle_exit(signal.SIGTERM, None))
     await server.serve(sockets=[listener])
+
+
+def _stay_alive(loop: asyncio.AbstractEventLoop) -> None:
+    """Put off the end of the process, again and again. The clock runs outside of Python, so nothing in it can hold it up."""
+    faulthandler.dump_traceback_later(STANDSTILL_SECONDS, exit=True)
+    loop.call_later(ALIVE_EVERY_SECONDS, _stay_alive, loop)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,10 @@ def _run(options: argparse.Namespace) -> int:
         report = compare(question)
     except FeatureServiceError as error:
         print(f"feature-service: {error}", file=sys.stderr)
+        return NOT_TOLD
+    except Exception:  # Feast and its stores raise what they like; none of it is a difference
+        traceback.print_exc()
+        print("feature-service: Feast can't be asked; nothing was compared.", file=sys.stderr)
         return NOT_TOLD
     if options.format == "json":
         print(orjson.dumps(report.as_json(options.show), default=str).decode(), flush=True)

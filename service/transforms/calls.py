@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from service.codec.encoders import ColumnEncoder, Unencodable, encoder_for
 from service.codec.values import ColumnCodec, codec_for
@@ -26,9 +27,7 @@ class Call:
         """`outputs` are names of the view's features; raises ComputationFailed for a function that couldn't be loaded."""
         types = {feature.name: feature.value_type for feature in function.features}
         self.function = function
-        self._outputs: list[tuple[str, ColumnEncoder, ColumnCodec]] = [
-            (name, encoder_for(types[name]), codec_for(types[name])) for name in outputs
-        ]
+        self._outputs = [_Output(name, types[name], encoder_for(types[name]), codec_for(types[name])) for name in outputs]
         self._mode = MODES[function.mode](function.require(), inputs, outputs)
 
     def __call__(self, columns: Values, rows: int) -> list[Output]:
@@ -46,7 +45,7 @@ class Call:
             ) from error
         try:
             given = self._call(prepared, rows)
-            return [_check(name, encoder, codec, given[name], rows) for name, encoder, codec in self._outputs]
+            return [_check(output, given[output.name], rows) for output in self._outputs]
         except Misfit as misfit:
             raise ComputationFailed(function.view, function.name, misfit.what, misfit.row) from None
 
@@ -80,29 +79,43 @@ class Call:
         return False
 
 
-def _check(name: str, encoder: ColumnEncoder, codec: ColumnCodec, values: Sequence[Any], rows: int) -> Output:
+class _Output(NamedTuple):
+    """A feature that is wanted of a function: how its values are written and read."""
+
+    name: str
+    value_type: str
+    encoder: ColumnEncoder
+    codec: ColumnCodec
+
+
+def _check(output: _Output, values: Sequence[Any], rows: int) -> Output:
     """A column through its type's bytes, so that it is what it would be if it had been stored. NaN is null, as in Feast."""
     if len(values) != rows:
-        raise Misfit(f"gives {len(values)} values of {name} for {rows} rows")
+        raise Misfit(f"gives {len(values)} values of {output.name} for {rows} rows")
     try:
-        encoded = encoder.encode(values)
+        encoded = output.encoder.encode(values)
     except Unencodable:
-        values = [_plain(value) for value in values]
+        values = [_plain(value, output.value_type == "UNIX_TIMESTAMP") for value in values]
         try:
-            encoded = encoder.encode(values)
+            encoded = output.encoder.encode(values)
         except Unencodable:
-            raise _misfit(name, encoder, values) from None
-    (column,), complete = codec.decode([encoded])
+            raise _misfit(output.name, output.encoder, values) from None
+    (column,), complete = output.codec.decode([encoded])
     return column, complete
 
 
-def _plain(value: Any) -> Any:
-    """A value without numpy's and pandas' own types, if these are about; NaN, NaT and NA as None."""
+def _plain(value: Any, in_seconds: bool) -> Any:
+    """A value without numpy's and pandas' own types, if these are about; NaN, NaT and NA as None.
+
+    `in_seconds` says that Feast keeps no fractions of the times, which it drops when it stores them.
+    """
     if value is None or (isinstance(value, float) and value != value):
         return None
     if "service.transforms.frames" in sys.modules:
-        return sys.modules["service.transforms.frames"].plain(value)
-    return value.tolist() if hasattr(value, "tolist") else value
+        value = sys.modules["service.transforms.frames"].plain(value)
+    elif hasattr(value, "tolist"):
+        value = value.astype("datetime64[us]").tolist() if value.dtype.kind == "M" else value.tolist()
+    return value.replace(microsecond=0) if in_seconds and isinstance(value, datetime) else value
 
 
 def _misfit(name: str, encoder: ColumnEncoder, values: Sequence[Any]) -> Misfit:

@@ -105,4 +105,7 @@ def plain(value: Any) -> Any:
         return None
     if isinstance(value, pandas.Timestamp):
         return value.to_pydatetime()
-    return value.tolist() if isinstance(value, numpy.generic | numpy.ndarray) else value
+    if isinstance(value, numpy.generic | numpy.ndarray):
+        # Of nanoseconds numpy would give the number.
+        return value.astype("datetime64[us]").tolist() if value.dtype.kind == "M" else value.tolist()
+    return value

@@ -104,6 +104,8 @@ class PandasMode:
         for name in self._outputs:
             if name not in found.columns:
                 raise Misfit(f"doesn't give {name}")
+        if not found.columns.is_unique:
+            raise Misfit("gives columns of one name")
         return {name: self._to_values(found, name) for name in self._outputs}
 
 
@@ -167,6 +169,12 @@ def _to_list(name: str, values: Any) -> Sequence[Any]:
     if isinstance(values, list | tuple):
         return values
     if hasattr(values, "tolist"):  # numpy's arrays and pandas' series
-        listed: list[Any] = values.tolist()
+        # Of nanoseconds numpy would give the numbers.
+        listed: list[Any] = (values.astype("datetime64[us]") if _is_numpy_time(values) else values).tolist()
         return listed
     raise Misfit(f"gives a {type(values).__name__} for {name} where a list is wanted")
+
+
+def _is_numpy_time(values: Any) -> bool:
+    dtype = getattr(values, "dtype", None)
+    return getattr(dtype, "kind", "") == "M" and type(values).__module__ == "numpy"

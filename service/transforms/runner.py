@@ -1,9 +1,10 @@
 """Where a call runs, and how long it may take.
 
 A call that is known to be short runs in the event loop: a thread costs as much as the call. Any other runs in a thread, so that
-other requests get their turn.
+other requests get their turn; also one that then takes longer than it was known to.
 """
 
+import functools
 import logging
 import time
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # What the event loop may be held up by one call; a small read takes a twentieth of it.
 INLINE_SECONDS = 0.002
+# What it is held up at most, by a call that was taken for short.
+STALL_SECONDS = 0.01
 # A call that took longer than its own processor time by this much has waited for something. Less is the interpreter's lock,
 # which another thread keeps for 5 ms at a time.
 WAITING_SECONDS = 0.01
@@ -30,9 +33,9 @@ class Transforms:
     def __init__(self, metrics: Metrics, budget_seconds: float) -> None:
         self._metrics = metrics
         self._budget = budget_seconds
-        self._alarm = Alarm(budget_seconds)
+        self._alarm = Alarm(min(budget_seconds, STALL_SECONDS))
         self._seconds: dict[str, Histogram] = {}
-        self._together = Together(self._attempt, self._run)
+        self._together = Together(self._attempt, functools.partial(self._run, try_here=True), self._run)
 
     def expect(self, call: Call) -> bool:
         """Say that a request will make a call, if that matters; who has said so runs it, or takes it back. Hot."""
@@ -54,11 +57,11 @@ class Transforms:
             return await self._together.join(call, columns, rows)
         return await self._run(call, columns, rows)
 
-    async def _run(self, call: Call, columns: Values, rows: int) -> list[Output]:
+    async def _run(self, call: Call, columns: Values, rows: int, try_here: bool = False) -> list[Output]:
         """A call for one request: what goes wrong is told in terms of the view, its function and the row."""
         function = call.function
         try:
-            return await self._attempt(call, columns, rows)
+            return await self._attempt(call, columns, rows, try_here)
         except OverBudget:
             self._count(function, "timeout")
             raise ComputationTimeout(
@@ -72,19 +75,21 @@ class Transforms:
             row = await self._find_row(call, columns, rows)
             raise ComputationFailed(function.view, function.name, f"raises {raised}", row) from raised.__cause__
 
-    async def _attempt(self, call: Call, columns: Values, rows: int) -> list[Output]:
-        """A call, here or in a thread. Raises OverBudget, and what the call raises. Hot."""
+    async def _attempt(self, call: Call, columns: Values, rows: int, try_here: bool = False) -> list[Output]:
+        """A call, here or in a thread. Raises OverBudget, and what the call raises. Hot.
+
+        One that was taken for short, and isn't, is given up here and made again in a thread; with `try_here` any call is.
+        """
         function = call.function
         estimate = function.timing.estimate(rows)
-        try:
-            if estimate is not None and estimate < INLINE_SECONDS and self._alarm.usable:
+        outputs: list[Output] | None = None
+        if self._alarm.usable and (try_here or (estimate is not None and estimate < INLINE_SECONDS)):
+            try:
                 outputs = self._alarm.run(lambda: self._timed(call, columns, rows))
-            else:
-                outputs = await function.threads.run(lambda: self._timed(call, columns, rows), self._budget)
-        except OverBudget:
-            # The next call is run in a thread, until one has been quick.
-            function.timing.record(rows, self._budget)
-            raise
+            except OverBudget:
+                function.timing.record(rows, STALL_SECONDS)
+        if outputs is None:
+            outputs = await function.threads.run(lambda: self._timed(call, columns, rows), self._budget)
         self._count(function, "ok")
         return outputs
 

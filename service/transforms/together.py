@@ -46,9 +46,13 @@ class _Gathering:
 class Together:
     """One for each worker."""
 
-    def __init__(self, attempt: Run, run: Run) -> None:
-        """`attempt` is how a call is run for several requests, `run` how for one, which is told what went wrong with it."""
+    def __init__(self, attempt: Run, run_again: Run, run: Run) -> None:
+        """`attempt` is how a call is run for several requests, `run` how for one, which is told what went wrong with it.
+
+        `run_again` is the same for one that was among others whose call failed: most of these are good, and quick.
+        """
         self._attempt = attempt
+        self._run_again = run_again
         self._run = run
         self._gatherings: dict[Call, _Gathering] = {}
         # The event loop only has weak references to them.
@@ -106,13 +110,13 @@ class Together:
     async def _run_group(self, call: Call, group: Sequence[_Part]) -> None:
         """One call for all; where one of them makes it fail, a call for each."""
         if len(group) == 1:
-            await self._run_alone(call, group[0])
+            await _answer(group[0], self._run(call, group[0].columns, group[0].rows))
             return
         columns = [list(chain.from_iterable(column)) for column in zip(*[part.columns for part in group], strict=True)]
         try:
             outputs = await self._attempt(call, columns, sum(part.rows for part in group))
         except (Exception, OverBudget):  # each is told its own
-            await asyncio.gather(*[self._run_alone(call, part) for part in group])
+            await asyncio.gather(*[_answer(part, self._run_again(call, part.columns, part.rows)) for part in group])
             return
         first = 0
         for part in group:
@@ -122,15 +126,17 @@ class Together:
                 part.future.set_result(found)
             first = last
 
-    async def _run_alone(self, call: Call, part: _Part) -> None:
-        try:
-            found = await self._run(call, part.columns, part.rows)
-        except Exception as error:
-            if not part.future.done():
-                part.future.set_exception(error)
-            return
+
+async def _answer(part: _Part, outputs: Awaitable[list[Output]]) -> None:
+    """Give one request what becomes of its own call."""
+    try:
+        found = await outputs
+    except Exception as error:
         if not part.future.done():
-            part.future.set_result(found)
+            part.future.set_exception(error)
+        return
+    if not part.future.done():
+        part.future.set_result(found)
 
 
 def _when_due(loop: asyncio.AbstractEventLoop, call: Call, rows: int) -> Callable[..., asyncio.Handle]:

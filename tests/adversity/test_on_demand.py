@@ -120,6 +120,16 @@ def test_reads_go_on_while_slow_functions_run(client: httpx.Client, view: str, s
     assert reads > 5 * len(statuses)
 
 
+def test_a_worker_that_stands_still_ends(client: httpx.Client, tmp_path: Path, redis: EmbeddedRedis) -> None:
+    """A library's code that never comes back can't be interrupted; the supervisor starts another worker."""
+    with worker(computing(redis.connection_string), tmp_path) as (own, pid):
+        for _ in range(50):
+            assert ask(own, ["stuck:x"], forever=[False]).is_success
+        with pytest.raises(httpx.TransportError):
+            ask(own, ["stuck:x"], forever=[True])
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z", "that the worker has ended")
+
+
 def test_pandas_stays_out_of_workers_that_do_not_need_it(redis: EmbeddedRedis, tmp_path: Path) -> None:
     """Functions in plain Python cost neither its memory nor its import."""
     view = on_demand("derived", by_columns, OUTPUTS, request=BALANCE)

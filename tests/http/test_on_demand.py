@@ -168,6 +168,13 @@ def test_times_are_times_wherever_they_come_from(service: Running) -> None:
     assert eval(found["seen_slot_frame__seen"]["values"][0])["starts_at"].startswith("datetime64[")  # noqa: S307
 
 
+def test_times_that_a_function_gives(service: Running) -> None:
+    """In whatever form, to the second, as Feast keeps them."""
+    forms = ["plain", "pandas", "numpy", "array"]
+    found = columns(service.read([f"timely:{form}" for form in forms], {"customer_id": [FRESH]}))
+    assert {form: found[form]["values"] for form in forms} == {form: [1_767_225_601] for form in forms}
+
+
 def test_a_time_that_is_no_time_is_told(service: Running) -> None:
     """Microseconds for seconds, say."""
     body = refused(service, 422, ["seen_slot:seen"], starts_at=[0, 0], at=[0, 1_767_225_600_000_000])

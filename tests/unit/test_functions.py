@@ -1,20 +1,25 @@
 """Functions of on-demand views, from what dill kept of them to what a worker runs; and every way in which that fails."""
 
 import base64
+import functools
 import logging
 import os
 import pickle
 import resource
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import msgspec
 import pytest
 
 from service.catalog.functions import FunctionLoader, FunctionSource, LoadedFunction, digest_of
 from service.catalog.functions.loader import LOADING_SECONDS
+from service.catalog.functions.pickling import pickle_by_value
 from tests.servers.functions import as_applied, run_like_a_worker
 from tests.servers.plans import plan
 
@@ -549,3 +554,25 @@ def test_a_thousand_functions(folder: Path) -> None:
     # A reading may take 30 s; what stands here is what is wrong in kind.
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     assert spent < 10
+
+
+@functools.lru_cache(maxsize=7)
+def remembered(number: int) -> int:
+    """A helper with a cache."""
+    return number + 1
+
+
+def test_a_helper_with_a_cache_is_carried_along() -> None:
+    """Pickle would look it up by its name."""
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        data = pickle_by_value(lambda number: remembered(number) + remembered(number), "some function")
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    code = (
+        "import pickle, sys; f = pickle.load(sys.stdin.buffer); print(f(3), f.__globals__['remembered'].cache_info());"
+        "assert not any(name.startswith('service') for name in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True, cwd="/")
+    assert done.stdout.decode().strip() == "8 CacheInfo(hits=1, misses=1, maxsize=7, currsize=1)"

@@ -146,7 +146,7 @@ def test_a_missing_column_is_told_with_the_views_that_need_it() -> None:
 def test_a_column_that_nothing_needs_is_told_with_what_is_needed() -> None:
     """Stock ignores it, and with it a typing mistake."""
     (message,) = problems(["profile:age"], "customer_id", "store_id").values()
-    assert message == "No requested feature view has the join key store_id; needed are customer_id."
+    assert message == "No requested feature view needs store_id; needed are customer_id."
 
 
 def test_a_mistyped_column_is_told_as_both() -> None:

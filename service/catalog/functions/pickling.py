@@ -5,8 +5,10 @@ the same PYTHONHASHSEED. Runs in the process that loads functions (`process`).
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
+import io
 import pickle
 import sys
 from collections.abc import Iterator
@@ -85,6 +87,24 @@ class WorkerUnpickler(pickle.Unpickler):
         return importlib.import_module(name)
 
 
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Knows what functools makes of a function, too, which pickle takes for something that is found by its name."""
+
+    def reducer_override(self, value: Any) -> Any:
+        """How an object is pickled."""
+        if isinstance(value, functools._lru_cache_wrapper):
+            return _cached, (value.__wrapped__, value.cache_parameters())
+        return super().reducer_override(value)
+
+
+def _cached(function: Any, parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+# By value, too: a worker has no need of this module.
+_cached.__module__ = "__main__"
+
+
 def pickle_by_value(function: Any, identity: str) -> bytes:
     """What a worker loads by pickle alone; raises what cloudpickle does, which is anything.
 
@@ -101,7 +121,9 @@ def pickle_by_value(function: Any, identity: str) -> bytes:
     internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.clear()
     original, internals.uuid = internals.uuid, SimpleNamespace(uuid4=numbered)
     try:
-        return bytes(cloudpickle.dumps(function, protocol=pickle.HIGHEST_PROTOCOL))
+        written = io.BytesIO()
+        _Pickler(written, protocol=pickle.HIGHEST_PROTOCOL).dump(function)
+        return written.getvalue()
     finally:
         internals.uuid = original
         # And loading it here would change the very classes that it was made of, if they were known by their ids.

@@ -3,9 +3,11 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import pandas as pd
 
 from service.catalog.definitions import (
@@ -143,6 +145,17 @@ def counting(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {"m": [len(tags or "") for tags in inputs["tags"]]}
 
 
+def timely(inputs: dict[str, list[Any]]) -> dict[str, Any]:
+    """Times in the forms that functions have them."""
+    moments = [datetime(2026, 1, 1, 0, 0, 1, 999_999, tzinfo=UTC) for _ in inputs["age"]]
+    return {
+        "plain": moments,
+        "pandas": [pd.Timestamp(moment) for moment in moments],
+        "numpy": [np.datetime64("2026-01-01T00:00:01", "ns") for _ in moments],
+        "array": np.array(["2026-01-01T00:00:01"] * len(moments), dtype="datetime64[ns]"),
+    }
+
+
 def doubled(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Of request data alone."""
     return {"twice": [None if balance is None else balance * 2 for balance in inputs["balance"]]}
@@ -170,6 +183,13 @@ def endless(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Never ends where the request says so."""
     while inputs["forever"][0]:
         pass
+    return {"x": [1] * len(inputs["forever"])}
+
+
+def stuck(inputs: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Stays in code that isn't Python's, where the request says so."""
+    if inputs["forever"][0]:
+        sum(range(10**12))
     return {"x": [1] * len(inputs["forever"])}
 
 
@@ -222,10 +242,12 @@ VIEWS = (
     on_demand("failing_alone", failing_alone, {"x": "INT64"}, mode="pandas", tags={"row_wise": "true"}),
     on_demand("sleepy", sleepy, {"x": "INT64"}, [], request={"seconds": "DOUBLE"}),
     on_demand("busy", busy, {"x": "INT64"}, [], request={"seconds": "DOUBLE"}),
+    on_demand("stuck", stuck, {"x": "INT64"}, [], request={"forever": "BOOL"}),
     on_demand("endless", endless, {"x": "INT64"}, [], request={"forever": "BOOL"}),
     on_demand("broken", b"not a pickle", {"x": "INT64"}),
     on_demand("chain", seen, {"seen": "STRING"}, [projection("columns", "ratio")]),
     *(on_demand(name, misfit(what), {"x": value_type}) for name, (what, value_type, _) in MISFITS.items()),
+    on_demand("timely", timely, dict.fromkeys(("plain", "pandas", "numpy", "array"), "UNIX_TIMESTAMP")),
     on_demand("changing", changing, {"n": "INT64"}),
     on_demand("changing_row", changing_row, {"n": "INT64"}, singleton=True),
     on_demand("counting", counting, {"m": "INT64"}),
