@@ -23,8 +23,8 @@ class Computation:
 
     view: str
     call: Call
-    inputs: tuple[tuple[int, Native | None], ...]
-    keys: tuple[tuple[str, Native | None], ...]
+    inputs: tuple[tuple[int, Native], ...]
+    keys: tuple[tuple[str, Native], ...]
     request: tuple[int, ...]
     outputs: tuple[tuple[int, ...], ...]
 

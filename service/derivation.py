@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from service.codec import timestamps
-from service.codec.natives import NOT_NATIVE, Native
+from service.codec.natives import NOT_NATIVE
 from service.computations import Computation
 from service.errors import UnreadableValue
 from service.plan import ReadPlan
@@ -50,10 +50,9 @@ class Derivation:
         """
         for computation in plan.computations:
             inputs: list[Column] = [columns[index] for index, _ in computation.inputs]
-            natives = [native for _, native in computation.inputs]
             try:
-                given = [_made(native, column.values) for native, column in zip(natives, inputs, strict=True)]
-                given += [_made(native, entities[key]) for key, native in computation.keys]
+                given = [native(columns[index].values) for index, native in computation.inputs]
+                given += [native(entities[key]) for key, native in computation.keys]
             except NOT_NATIVE as error:
                 message = f"On-demand feature view {computation.view}: an input isn't of its type, or beyond the year 9999."
                 raise UnreadableValue(message) from error
@@ -90,10 +89,6 @@ class Derivation:
             return
         for cell, status in zip(counted, STATUSES, strict=True):
             cells[cell] += column.statuses.count(status)
-
-
-def _made(native: Native | None, values: Sequence[Any]) -> Sequence[Any]:
-    return values if native is None else native(values)
 
 
 def _sortable(text: bytes) -> bytes:

@@ -58,8 +58,8 @@ class Transformation:
 
     call: Call
     codecs: tuple[ColumnCodec, ...]
-    natives: tuple[Native | None, ...]
-    keys: tuple[tuple[str, Native | None], ...]
+    natives: tuple[Native, ...]
+    keys: tuple[tuple[str, Native], ...]
     outputs: tuple[str, ...]
     plan: "PushPlan"
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from service.codec.encoders import Unencodable, encoder_for
-from service.codec.natives import native_for, native_values
+from service.codec.natives import native_for
 from service.codec.values import codec_for
 from service.errors import InvalidRequest, Problem
 
+# Of floats, what surely fits.
 _MOST = {"FLOAT": 3.4028234663852886e38, "DOUBLE": sys.float_info.max}
 
 
@@ -19,11 +20,9 @@ class RequestField:
         self.column = column
         self.value_type = value_type
         self._encoder = encoder_for(value_type)
-        # A 32-bit number that the client has as a double stays one: so it is in a training set, and in stock.
-        self._read = encoder_for("DOUBLE") if value_type == "FLOAT" else self._encoder
-        self._codec = codec_for("DOUBLE" if value_type == "FLOAT" else value_type)
+        self._read = encoder_for(given_type(value_type))
+        self._codec = codec_for(given_type(value_type))
         self._native = native_for(value_type)
-        # Of numbers, what surely fits.
         self._most = _MOST.get(value_type)
 
     def read(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -41,8 +40,6 @@ class RequestField:
                 if (problem := self._encoder.problem(value)) is not None
             ) from None
         (column,), _ = self._codec.decode([encoded])
-        if self._native is None:
-            return column
         try:
             return self._native(column)
         except OverflowError:
@@ -51,12 +48,15 @@ class RequestField:
     def _beyond(self, column: Sequence[Any]) -> Iterator[Problem]:
         for row, value in enumerate(column):
             try:
-                native_values(self.value_type, [value])
+                self._native([value])
             except OverflowError:
                 message = f"{self.column} must be a time of the years 1 to 9999, in seconds since 1970 ({self.value_type})."
                 yield Problem(message, f"entities.{self.column}", row)
 
 
 def given_type(value_type: str) -> str:
-    """The type that request data of a type have for a function: their precision is that of the client."""
+    """The type that request data of a type have for a function.
+
+    A 32-bit number that the client has as a double stays one: so it is in a training set, and in stock.
+    """
     return "DOUBLE" if value_type == "FLOAT" else value_type

@@ -107,7 +107,7 @@ class Writer:
         given += [batch.columns[layout[key]] for key, _ in then.keys]
         natives = [*then.natives, *(native for _, native in then.keys)]
         try:
-            columns = [values if native is None else native(values) for native, values in zip(natives, given, strict=True)]
+            columns = [native(values) for native, values in zip(natives, given, strict=True)]
         except OverflowError as error:
             raise InvalidRequest.because(f"A time is beyond the year 9999, which {then.plan.target} can't be given.") from error
         outputs = await self._transforms.run(then.call, columns, len(batch))

@@ -14,11 +14,11 @@ _COLLECTIONS = ("_LIST", "_SET")
 # What is raised for values that aren't of their type, or times beyond the year 9999.
 NOT_NATIVE = (OverflowError, TypeError, ValueError)
 # What a column of values is turned by.
-Native = Callable[[Sequence[Any]], list[Any]]
+Native = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-def native_for(value_type: str) -> Native | None:
-    """What makes Python's values of what a codec of that Feast type decodes; None where they are these already."""
+def native_for(value_type: str) -> Native:
+    """What makes Python's values of what a codec of that Feast type decodes; raises one of NOT_NATIVE."""
     item_type, is_collection = value_type, False
     for suffix in _COLLECTIONS:
         if value_type.endswith(suffix):
@@ -29,16 +29,14 @@ def native_for(value_type: str) -> Native | None:
     elif item_type == "UNIX_TIMESTAMP":
         convert = to_datetime
     else:
-        return None
+        return _as_it_is
     if is_collection:
         return lambda column: [None if items is None else [_item(convert, item) for item in items] for items in column]
     return lambda column: [_item(convert, value) for value in column]
 
 
-def native_values(value_type: str, column: Sequence[Any]) -> Sequence[Any]:
-    """Python's values of a column; raises one of NOT_NATIVE."""
-    native = native_for(value_type)
-    return column if native is None else native(column)
+def _as_it_is(column: Sequence[Any]) -> Sequence[Any]:
+    return column
 
 
 def to_datetime(seconds: int) -> datetime | None:
