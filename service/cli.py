@@ -17,6 +17,7 @@ from service.parity.command import add_command as add_parity_command
 from service.parity.command import run_command as run_parity_command
 from service.settings import Settings, unknown_variables
 from service.supervisor import Supervisor, open_listener
+from service.terminal import positive
 
 DEFAULT_PORT = 6566
 
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)")
-    serve.add_argument("--workers", type=_positive, default=1, help="worker processes (default: %(default)s)")
+    serve.add_argument("--workers", type=positive, default=1, help="worker processes (default: %(default)s)")
     add_command(commands)
     add_parity_command(commands)
     return parser
@@ -82,12 +83,6 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1, not {text!r}")
     return int(text)
 
 

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 import orjson
 
 from service.errors import FeatureServiceError
+from service.terminal import NOT_TOLD, run_for_terminal
 
 if TYPE_CHECKING:
     from service.files.validation import Request, Validation
 
-AS_EXPECTED, BAD_DATA, NOT_TOLD = 0, 1, 2
-INTERRUPTED = 128 + signal.SIGINT
+AS_EXPECTED, BAD_DATA = 0, 1
 
 LEVELS = ("BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE")
 # How much the table needs of each result.
@@ -64,15 +63,7 @@ def add_command(commands: Any) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Judge the files; returns the exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python mustn't stumble over it once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_TOLD
+    return run_for_terminal(_run, options)
 
 
 def _run(options: argparse.Namespace) -> int:

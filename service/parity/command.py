@@ -6,8 +6,6 @@ reached, a view that Feast can't compute.
 
 import argparse
 import math
-import os
-import signal
 import sys
 import traceback
 from datetime import datetime
@@ -17,9 +15,9 @@ from typing import Any
 import orjson
 
 from service.errors import FeatureServiceError
+from service.terminal import NOT_TOLD, positive, run_for_terminal
 
-EQUAL, DIFFERENT, NOT_TOLD = 0, 1, 2
-INTERRUPTED = 128 + signal.SIGINT
+EQUAL, DIFFERENT = 0, 1
 
 DEFAULT_URL = "http://localhost:6566"
 DEFAULT_SAMPLE = 1000
@@ -41,7 +39,7 @@ def add_command(commands: Any) -> None:
     asked.add_argument("--features", nargs="+", metavar="VIEW:FEATURE", help="compare these features")
     parser.add_argument("--url", default=DEFAULT_URL, help="where the service runs (default: %(default)s)")
     parser.add_argument(
-        "--sample", type=_positive, default=DEFAULT_SAMPLE, metavar="ROWS", help="entities to compare (default: %(default)s)"
+        "--sample", type=positive, default=DEFAULT_SAMPLE, metavar="ROWS", help="entities to compare (default: %(default)s)"
     )
     parser.add_argument(
         "--seed", type=_natural, default=DEFAULT_SEED, help="the same one draws the same sample (default: %(default)s)"
@@ -68,15 +66,7 @@ def add_command(commands: Any) -> None:
 
 def run_command(options: argparse.Namespace) -> int:
     """Compare; returns the exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python mustn't stumble over it once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_TOLD
+    return run_for_terminal(_run, options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -109,12 +99,6 @@ def _run(options: argparse.Namespace) -> int:
     if report.differences:
         return DIFFERENT
     return NOT_TOLD if report.not_compared else EQUAL
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number from 1, not {text!r}")
-    return int(text)
 
 
 def _natural(text: str) -> int:
