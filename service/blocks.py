@@ -8,7 +8,7 @@ import orjson
 from service.codec import timestamps
 from service.codec.values import ColumnCodec, RawColumn
 from service.plan import Group, ViewRead
-from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, STATUSES, Column, VectorBuilder
+from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column, VectorBuilder
 
 # What reading raises for bytes that Feast didn't write: cut short, not UTF-8, a time beyond the year 9999.
 UNREADABLE = (ValueError, IndexError, OverflowError)
@@ -104,11 +104,11 @@ class Block:
                     builder.cells[self._views[owner].cells[0]] += number * len(columns[0])
             else:
                 owners = {index: self._views[owner] for index, owner, _ in places}
-                statuses = [self._mix(raw[index], values, index, owners[index], builder.cells) for index in range(len(values))]
+                statuses = [self._mix(raw[index], values, index, owners[index], builder) for index in range(len(values))]
             self._columns.append((codec, values, codec.is_plain(values), statuses, places))
 
     def _mix(
-        self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows, cells: "memoryview[float]"
+        self, column: RawColumn, decoded: list[Sequence[Any]], index: int, rows: ViewRows, builder: VectorBuilder
     ) -> list[str] | None:
         """The statuses of a column in which rows may be null, absent or expired; blanks the values that aren't to be shown."""
         values = decoded[index]
@@ -122,10 +122,9 @@ class Block:
                 blanked = decoded[index] = list(values)
                 for row in rows.blanked:
                     blanked[row] = None
-            for cell, status in zip(rows.cells, STATUSES, strict=True):
-                cells[cell] += statuses.count(status)
+            builder.count(rows.cells, statuses)
             return statuses
-        cells[rows.cells[0]] += len(values)
+        builder.cells[rows.cells[0]] += len(values)
         return None
 
     def cut(self, start: int, stop: int, answer: list[Any]) -> None:

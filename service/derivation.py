@@ -9,7 +9,7 @@ from service.computations import Computation
 from service.errors import UnreadableValue
 from service.plan import ReadPlan
 from service.transforms import Call, Transforms
-from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, STATUSES, Column, VectorBuilder
+from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column, VectorBuilder
 
 # A derived value is as good as the worst of its inputs.
 _RANKS = {status: rank for rank, status in enumerate((PRESENT, NULL_VALUE, OUTSIDE_MAX_AGE, NOT_FOUND))}
@@ -83,12 +83,11 @@ class Derivation:
         ]
 
     def _count(self, computation: Computation, column: Column, rows: int) -> None:
-        cells, counted = self._builder.cells, self._builder.cells_of(computation.view)
+        counted = self._builder.cells_of(computation.view)
         if column.statuses is None:
-            cells[counted[0]] += rows
-            return
-        for cell, status in zip(counted, STATUSES, strict=True):
-            cells[cell] += column.statuses.count(status)
+            self._builder.cells[counted[0]] += rows
+        else:
+            self._builder.count(counted, column.statuses)
 
 
 def _sortable(text: bytes) -> bytes:

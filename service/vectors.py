@@ -79,6 +79,11 @@ class VectorBuilder:
             vectors.append((codec.to_json([values])[0], made[id(statuses)], made[id(times)]))
         return vectors
 
+    def count(self, counted: Sequence[int], statuses: Sequence[str]) -> None:
+        """Count the statuses of values in the cells of their view."""
+        for cell, status in zip(counted, STATUSES, strict=True):
+            self.cells[cell] += statuses.count(status)
+
     def cells_of(self, view: str) -> list[int]:
         """The cells that count a view's values, in the order of STATUSES. Hot."""
         cells = self._status_cells.get(view)
