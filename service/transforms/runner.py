@@ -5,7 +5,6 @@ other requests get their turn; also one that then takes longer than it was known
 """
 
 import functools
-import logging
 import time
 
 from service.errors import ComputationFailed, ComputationTimeout
@@ -15,8 +14,6 @@ from service.transforms.calls import Call, FunctionRaised, Output
 from service.transforms.functions import Function
 from service.transforms.modes import Values
 from service.transforms.together import Together
-
-logger = logging.getLogger(__name__)
 
 # What the event loop may be held up by one call; a small read takes a twentieth of it.
 INLINE_SECONDS = 0.002

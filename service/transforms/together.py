@@ -58,6 +58,11 @@ class Together:
         # The event loop only has weak references to them.
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @functools.cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # Asked once: see service.gathering.
+        return asyncio.get_running_loop()
+
     def expect(self, call: Call) -> None:
         """A request is on its way to a call. Hot."""
         gathering = self._gatherings.get(call)
@@ -74,15 +79,14 @@ class Together:
 
     async def join(self, call: Call, columns: Values, rows: int) -> list[Output]:
         """The outputs of a call that was expected. Awaits nothing but a future. Hot."""
-        loop = asyncio.get_running_loop()
         gathering = self._gatherings[call]
         gathering.coming -= 1
-        part = _Part(columns, rows, loop.create_future())
+        part = _Part(columns, rows, self._loop.create_future())
         gathering.parts.append(part)
         if not gathering.coming:
             self._start(call, gathering)
         elif gathering.timer is None:
-            gathering.timer = _when_due(loop, call, rows)(self._start, call, gathering)
+            gathering.timer = _when_due(self._loop, call, rows)(self._start, call, gathering)
         return await part.future
 
     def _start(self, call: Call, gathering: _Gathering) -> None:
@@ -94,7 +98,7 @@ class Together:
             del self._gatherings[call]
         if not parts:
             return
-        task = asyncio.get_running_loop().create_task(self._run_all(call, parts))
+        task = self._loop.create_task(self._run_all(call, parts))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
