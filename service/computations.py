@@ -1,5 +1,6 @@
 """Compiling the on-demand views of a request: what their functions get and where their features go. No I/O."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -85,6 +86,7 @@ class Computations:
         """Whether there are any."""
         return bool(self._wanted)
 
+    @functools.cached_property
     def request_fields(self) -> tuple[RequestField, ...]:
         """Each column of request data once for each type that a view gives it."""
         needed = dict.fromkeys((one.name, one.value_type) for wanted in self._wanted.values() for one in wanted.request)
@@ -92,7 +94,7 @@ class Computations:
 
     def compile(self, functions: Mapping[tuple[str, int], Function], offset: int) -> tuple[Computation, ...]:
         """Once the columns are known; `offset` is what stands in the answer before the features."""
-        fields = [(field.column, field.value_type) for field in self.request_fields()]
+        fields = [(field.column, field.value_type) for field in self.request_fields]
         return tuple(self._compile(wanted, functions[key], fields, offset) for key, wanted in self._wanted.items())
 
     def _compile(self, wanted: _Wanted, function: Function, fields: Sequence[tuple[str, str]], offset: int) -> Computation:

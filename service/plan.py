@@ -153,7 +153,7 @@ def compile_plan(catalog: Catalog, shape: Shape) -> ReadPlan:
         as_columns=shape.as_columns or computations.any,
         with_times=shape.with_times or computations.any,
         is_packed=shape.is_packed and not computations.any,
-        request=computations.request_fields(),
+        request=computations.request_fields,
         computations=computations.compile(catalog.functions, offset),
     )
 
