@@ -40,20 +40,15 @@ class Alarm:
             signal.setitimer(signal.ITIMER_REAL, self._seconds, self._seconds / RINGS)
             return function()
         finally:
-            self._disarm()
+            self._armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
             if self._rang:
                 raise OverBudget
 
-    def _disarm(self) -> None:
-        while True:
-            try:
-                self._armed = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except OverBudget:  # the signal came just before
-                continue
+    def _ring(self, _: int, frame: FrameType | None) -> None:
+        if not self._armed:
             return
-
-    def _ring(self, _: int, __: FrameType | None) -> None:
-        if self._armed:
-            self._rang = True
+        self._rang = True
+        # In `run` itself the function hasn't begun or is over: raised there, it would leave the clock running.
+        if frame is None or frame.f_code is not Alarm.run.__code__:
             raise OverBudget
