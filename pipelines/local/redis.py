@@ -87,7 +87,7 @@ class EmbeddedRedis:
         """Describe the server; nothing runs before `start()`.
 
         `port` None takes a free one; `unix_socket` is listened on beside TCP (at most 107 bytes of path);
-        `persist` saves a snapshot at `stop()`; `appendonly` survives `kill()` too;
+        `persist` saves a snapshot at `stop()`; `appendonly` syncs each write before it is confirmed, so `kill()` loses none;
         `args` go to the command line as they are, after ours: `("--maxmemory", "8mb")`.
         """
         self.directory = directory.absolute()
@@ -198,7 +198,8 @@ class EmbeddedRedis:
     def _config_lines(self) -> list[str]:
         lines = [f"bind {self.host}", f'dir "{self.directory}"', f'logfile "{self.log}"', "daemonize no"]
         lines += [f"port {0 if self.tls else self.port}", "save 3600 1" if self._persist else 'save ""']
-        lines += [f"appendonly {'yes' if self._appendonly else 'no'}"]
+        # Not `everysec`: while a sync of the disk is slow, it keeps what it confirmed in memory for up to two seconds.
+        lines += ["appendonly yes", "appendfsync always"] if self._appendonly else ["appendonly no"]
         if self.tls:
             lines += [f"tls-port {self.port}", "tls-auth-clients no", f'tls-cert-file "{self.tls.certificate}"']
             lines += [f'tls-key-file "{self.tls.key}"', f'tls-ca-cert-file "{self.tls.ca}"']

@@ -316,7 +316,7 @@ class Producers:
 async def test_every_confirmed_row_is_there_after_redis_was_killed(tmp_path: Path) -> None:
     """Kill -9 in the middle of writes, with an append-only file that is written before Redis answers: none is lost or half."""
     seconds = itertools.count(1_700_000_000)
-    with EmbeddedRedis(tmp_path, appendonly=True, args=("--appendfsync", "always")) as redis:
+    with EmbeddedRedis(tmp_path, appendonly=True) as redis:
         async with started(redis.connection_string, read_timeout=5.0) as (store, _):
             for _ in range(4):
                 async with Producers(store, seconds) as producers:

@@ -109,7 +109,7 @@ def test_a_kill_loses_what_was_not_saved(server: EmbeddedRedis) -> None:
 
 def test_an_append_only_file_survives_a_kill(tmp_path: Path) -> None:
     """With appendonly and fsync on each write, a crash loses nothing."""
-    with EmbeddedRedis(tmp_path, appendonly=True, args=("--appendfsync", "always")) as server:
+    with EmbeddedRedis(tmp_path, appendonly=True) as server:
         server.command("SET", "customer", "1001")
         server.kill()
         server.start()
