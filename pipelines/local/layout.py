@@ -9,6 +9,7 @@ LOCAL_DIR = ROOT / ".local"
 
 LOCAL_CONFIG = "feature_store.local.yaml"
 RUN_FILE = "serve.run"
+ENVIRONMENT_FILE = "environment"  # there while `make serve` runs, for a shell to read
 REGISTRY_FILE = "registry.db"  # feature_store.local.yaml names it too
 DATA_FOLDER = "data"
 REDIS_FOLDER = "redis"

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Never
 
-from pipelines.local.layout import EXPECTATIONS_DIR, LOCAL_DIR, REPO_DIR, RUN_FILE
+from pipelines.local.layout import ENVIRONMENT_FILE, EXPECTATIONS_DIR, LOCAL_DIR, REPO_DIR, RUN_FILE
 from pipelines.local.ports import refusal
 from pipelines.local.prepare import Prepared, prepare
 from pipelines.local.process import AlreadyRunningError, RunFile, die_with_parent
@@ -60,6 +61,7 @@ def serve(
             prepared = prepare(repo_dir, local_dir, say)
             stack.callback(prepared.redis.stop)
             run.record("redis", prepared.redis.pid)
+            stack.callback(write_environment(local_dir / ENVIRONMENT_FILE, prepared).unlink)
             service = start_service(command, prepared, port, workers)
             stack.callback(stop_service, service)
             run.record("service", service.pid)
@@ -85,6 +87,16 @@ def take(path: Path) -> RunFile:
     for name in run.end_leftovers():
         say(f"Ended the {name} that an earlier run left behind.\n")
     return run
+
+
+def write_environment(path: Path, prepared: Prepared) -> Path:
+    """Write what a shell reads (`. .local/environment`), so that Feast's and our commands work on what is served.
+
+    Returns the path. FEAST_FS_YAML_FILE_PATH is where Feast's command and its FeatureStore look for a configuration.
+    """
+    variables = prepared.environment | {"FEAST_FS_YAML_FILE_PATH": str(prepared.config)}
+    path.write_text("".join([f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]))
+    return path
 
 
 def start_service(command: Path, prepared: Prepared, port: int, workers: int) -> subprocess.Popen[bytes]:

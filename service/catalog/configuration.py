@@ -31,6 +31,13 @@ def load_config(repo: Path) -> RepoConfig:
 
     Raises ConfigurationError when it can't be read, or asks for what this server doesn't do.
     """
+    config = read_config(repo)
+    _check(config)
+    return config
+
+
+def read_config(repo: Path) -> RepoConfig:
+    """The same for whoever does only what Feast does; raises ConfigurationError when it can't be read."""
     path = repo / DEFAULT_FILE if repo.is_dir() else repo
     if not path.is_file():
         raise ConfigurationError(f"There is no Feast configuration at {path}. Name a folder with a {DEFAULT_FILE}, or a file.")
@@ -47,7 +54,6 @@ def load_config(repo: Path) -> RepoConfig:
         _ = (config.registry, config.offline_store, config.online_store)
     except Exception as error:  # Feast's, pydantic's, yaml's, the import machinery's
         raise ConfigurationError(f"{path} isn't a Feast configuration: {type(error).__name__}: {error}") from error
-    _check(config)
     return config
 
 

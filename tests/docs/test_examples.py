@@ -5,18 +5,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from pipelines.local.prepare import prepare
-from tests.servers.service_process import ServiceProcess
+from .conftest import ROOT, Site
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/api.md", "docs/client.md", "docs/on-demand.md")
+PAGES = ("README.md", "docs/api.md", "docs/client.md", "docs/on-demand.md", "docs/pipelines.md")
 DEFAULT_URL = "http://localhost:6566"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -38,19 +34,6 @@ def runnable() -> list[Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The sample repository, served as `make serve` serves it."""
-    prepared = prepare(ROOT / "feast-repo/customer_features", tmp_path_factory.mktemp("local"))
-    try:
-        log = tmp_path_factory.mktemp("log") / "service.log"
-        expectations = ROOT / "expectations"
-        with ServiceProcess(prepared.config, environment=prepared.environment, log=log, expectations=expectations) as service:
-            yield service.url
-    finally:
-        prepared.redis.stop()
-
-
 def shape(value: Any) -> Any:
     """A JSON value's form: sample data and event times depend on the day."""
     if isinstance(value, dict):
@@ -61,11 +44,11 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("language", "text", "printed"), runnable())
-def test_the_example_runs(url: str, language: str, text: str, printed: str | None) -> None:
+def test_the_example_runs(site: Site, language: str, text: str, printed: str | None) -> None:
     """It ends well, and prints what the page shows."""
-    text = text.replace(DEFAULT_URL, url)
+    text = text.replace(DEFAULT_URL, site.url)
     command = ["bash", "-euo", "pipefail", "-c", text] if language == "bash" else [sys.executable, "-c", text]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=site.environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     if language == "bash":
         assert done.stdout

@@ -19,6 +19,7 @@ import pytest
 from pipelines.local.layout import (
     CUSTOMER_FILE,
     DATA_FOLDER,
+    ENVIRONMENT_FILE,
     EXPECTATIONS_DIR,
     LOCAL_CONFIG,
     MANIFEST_FILE,
@@ -244,6 +245,16 @@ def test_the_service_gets_the_configuration_port_and_workers(serving: Serving) -
     assert arguments is not None
     repo = ["--repo", str(REPO_DIR / LOCAL_CONFIG), "--expectations", str(EXPECTATIONS_DIR)]
     assert json.loads(arguments[1]) == ["serve", *repo, "--port", str(serving.port), "--workers", "1"]
+
+
+def test_a_shell_can_read_the_environment(serving: Serving) -> None:
+    """`. .local/environment`: then Feast's and our commands find what is served; the file goes with it."""
+    path = serving.local_dir / ENVIRONMENT_FILE
+    command = f'. "{path}"; echo "$FEAST_LOCAL_DIR"; echo "$FEAST_FS_YAML_FILE_PATH"; echo "$FEAST_DATA_URL"'
+    printed = subprocess.run(["sh", "-euc", command], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == [str(serving.local_dir), str(REPO_DIR / LOCAL_CONFIG), str(serving.local_dir / DATA_FOLDER)]
+    serving.end(signal.SIGTERM)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -94,7 +94,7 @@ def test_every_suite_of_the_folder_is_there(project: Project, metrics: Metrics) 
 def test_the_suites_of_this_repository_load(metrics: Metrics) -> None:
     """None of them needs GX at run time."""
     repository = SuiteRepository(SHIPPED, metrics)
-    assert repository.names == ["customer_data_suite", "customer_push_suite"]
+    assert repository.names == ["customer_data_suite", "customer_push_suite", "enriched_data_suite"]
     assert not repository.falls_back
 
 

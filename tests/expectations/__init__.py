@@ -1,0 +1,1 @@
+"""The Great Expectations project: its suites, its checkpoints, its scripts."""

@@ -1,0 +1,1 @@
+"""The batch half, on real servers."""
