@@ -17,7 +17,7 @@ _DESCRIPTION = """Write the newest row of each key, of all or some feature views
 `feast materialize` does: from START to END, or without --start from where each view was materialized to. It can be
 repeated at any time; --resume passes over views that the registry says are done. Exit code: 0 if it is done, 2 if not."""
 
-# Gets {"event": "started" | "progress" | "view_done", ...}; see service/materialization/process.py.
+# Gets {"event": "started" | "view_started" | "progress" | "view_done", ...}; see service/materialization/process.py.
 Listener = Callable[[dict[str, Any]], None]
 
 

@@ -22,6 +22,7 @@ from service.resources import Resources
 from service.routes import online_features, push
 from service.routes.documentation import RAW_PATHS, document_raw_routes, documented, error_responses
 from service.routes.information import information_routes
+from service.routes.materialization import materialization_routes
 from service.routes.problems import Answer, ProblemAnswers
 from service.routes.quarantined import quarantine_routes
 from service.routes.raw import RawEndpoint, Receive, Respond, Scope, Send, send_answer
@@ -37,9 +38,17 @@ class FeatureService:
     """The ASGI application: the raw endpoints are dispatched before anything else sees the request."""
 
     def __init__(
-        self, settings: Settings, definitions: Path, metrics_directory: Path, expectations: Path | None, strict: bool
+        self,
+        settings: Settings,
+        definitions: Path,
+        metrics_directory: Path,
+        expectations: Path | None,
+        strict: bool,
+        repo: Path | None = None,
     ) -> None:
         """`definitions` is the socket of the definitions process, `expectations` a GX project's folder.
+
+        `repo` is what feature-service was given, for materializations; without it there are none.
 
         `strict`: suites that can't be used (ConfigurationError) and push sources whose validation is misconfigured (`fatal`)
         end the process, as they should when the whole service starts. A worker that takes another's place goes on, and refuses
@@ -50,7 +59,7 @@ class FeatureService:
         self.fatal: ConfigurationError | None = None
         self.on_fatal: Callable[[], None] = lambda: None
         self._strict = strict
-        self._resources = Resources(settings, self.metrics, expectations, strict)
+        self._resources = Resources(settings, self.metrics, expectations, strict, repo)
         self.catalog = CatalogClient(definitions, self.metrics, self._open, self._check_sources, self._resources.functions.load)
         self._problems = ProblemAnswers(settings.error_format, settings.retry_after_seconds)
         # By path; service.http.HotPaths has those of them that are ready.
@@ -93,6 +102,10 @@ class FeatureService:
             logger.error("%s Pushes to it are refused.", reason)
         return reasons
 
+    def interrupt(self) -> None:
+        """The process is to end: have whoever waits for a materialization answered while there is time."""
+        self._resources.interrupt()
+
     def _fail(self, error: ConfigurationError) -> None:
         """End the process: it can't run as it is configured."""
         self.fatal = error
@@ -111,6 +124,7 @@ class FeatureService:
         app.include_router(information_routes(self.catalog, lambda: resources.reads, self.metrics, errors))
         app.include_router(validation_routes(self.catalog, resources.validator, self.settings, errors))
         app.include_router(quarantine_routes(self.catalog, lambda: resources.quarantine, lambda: resources.writer, errors))
+        app.include_router(materialization_routes(self.catalog, lambda: resources.jobs, self.settings, errors))
         document_raw_routes(app, errors)
         app.add_exception_handler(Exception, self._on_error)
         app.add_exception_handler(HTTPException, self._on_http_error)

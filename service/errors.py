@@ -9,9 +9,13 @@
     │   ├── RequestTooLarge      more bytes or entities than the settings allow
     │   └── FeatureNameCollision two features would get the same name in the answer
     ├── NotSupported             a definition that this server can't serve yet
+    ├── MaterializationRunning   there is one at a time, and one runs already
+    ├── NotMaterialized          a materialization failed, and a retry won't help before something is mended
     ├── Unavailable              not the caller's fault, and worth a retry
     │   ├── CatalogUnavailable   no definitions have been read yet
     │   ├── Overloaded           more requests in flight than the settings allow
+    │   ├── SourceUnavailable    the offline store, or the registry, can't be read by a materialization
+    │   ├── MaterializationInterrupted  one was ended before it was done, by a stop of the service or for another one
     │   ├── StoreUnavailable     Redis can't be reached or refuses
     │   │   ├── WriteUnconfirmed Redis didn't confirm all rows of a push; says which it did confirm
     │   │   └── StoreTimeout     Redis didn't answer within the deadline
@@ -115,6 +119,18 @@ class NotSupported(FeatureServiceError):
     """The registry defines it, but this server can't serve it."""
 
 
+class MaterializationRunning(FeatureServiceError):
+    """One materialization runs at a time, and one does; `details` has its id and its views."""
+
+    def __init__(self, message: str, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.details = dict(details)
+
+
+class NotMaterialized(FeatureServiceError):
+    """A materialization failed; the message says at which view, and why."""
+
+
 class Unavailable(FeatureServiceError):
     """Not the caller's fault; a retry after a moment may succeed."""
 
@@ -125,6 +141,14 @@ class CatalogUnavailable(Unavailable):
 
 class Overloaded(Unavailable):
     """More requests are in flight than the settings allow."""
+
+
+class SourceUnavailable(Unavailable):
+    """What is to be materialized can't be read now: the offline store, or the registry."""
+
+
+class MaterializationInterrupted(Unavailable):
+    """A materialization was ended before it was done; what it had written stays, and it may be asked for again."""
 
 
 class StoreUnavailable(Unavailable):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from service.catalog import NOT_READ_YET, Catalog
 from service.catalog.definitions import PushSourceDefinition
-from service.errors import CatalogUnavailable, ValidationMisconfigured
+from service.errors import CatalogUnavailable, NotSupported, ValidationMisconfigured
+from service.materialization.jobs import Jobs
 from service.metrics import Metrics
 from service.offline import OfflineQueue
 from service.push_planner import read_validation
@@ -24,8 +25,14 @@ _NANOSECONDS = 1_000_000_000
 class Resources:
     """Validation is there from the start, the rest from the first catalog on, which says where Redis is."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, expectations: Path | None, strict: bool) -> None:
-        """`expectations` is the folder of a GX project; if `strict`, suites that can't be used are a ConfigurationError."""
+    def __init__(
+        self, settings: Settings, metrics: Metrics, expectations: Path | None, strict: bool, repo: Path | None = None
+    ) -> None:
+        """`expectations` is the folder of a GX project; if `strict`, suites that can't be used are a ConfigurationError.
+
+        `repo` is the Feast repository, for materializations; without it there are none.
+        """
+        self._repo = repo
         self._settings = settings
         self._metrics = metrics
         self._pool = GxPool(settings.gx_processes, settings.gx_deadline_seconds, metrics)
@@ -37,6 +44,7 @@ class Resources:
         self._writes: RedisStore | None = None
         self._quarantine: Quarantine | None = None
         self._writer: Writer | None = None
+        self._jobs: Jobs | None = None
         # The names of all that there ever were: one that is gone isn't misconfigured any more.
         self._sources: set[str] = set()
 
@@ -77,6 +85,9 @@ class Resources:
             self._metrics,
             Limits(settings.max_push_rows, int(settings.max_event_time_skew_seconds * _NANOSECONDS), write_seconds),
         )
+        if self._repo is not None and settings.materialization_enabled:
+            lease = settings.materialization_lease_seconds
+            self._jobs = Jobs(self._repo, self._writes, catalog.project, lease, self._metrics)
         return Reader(self.reads, self._metrics, self.transforms, settings.max_entities, settings.expired_values == "keep")
 
     def check_sources(self, catalog: Catalog) -> list[str]:
@@ -110,8 +121,24 @@ class Resources:
             raise CatalogUnavailable(NOT_READ_YET)
         return self._quarantine
 
+    @property
+    def jobs(self) -> Jobs:
+        """Raises NotSupported where materialization is switched off, CatalogUnavailable before the first catalog."""
+        if self._repo is None or not self._settings.materialization_enabled:
+            raise NotSupported("Materialization by HTTP is switched off here (FEATURE_SERVICE_MATERIALIZATION_ENABLED=false).")
+        if self._jobs is None:
+            raise CatalogUnavailable(NOT_READ_YET)
+        return self._jobs
+
+    def interrupt(self) -> None:
+        """Begin to stop: end the materialization that runs here, so that who waits for it is answered in time."""
+        if self._jobs is not None:
+            self._jobs.interrupt()
+
     async def stop(self) -> None:
         """Close everything; what is under way fails."""
+        if self._jobs is not None:
+            await self._jobs.stop()
         if self._repository is not None:
             await self._repository.stop()
         await self._pool.stop()

@@ -71,5 +71,12 @@ class Settings(BaseSettings):
     offline_lease_seconds: float = Field(
         10.0, ge=1, le=600, allow_inf_nan=False, description="How long after its writer's death another one appends."
     )
+    materialization_enabled: bool = Field(True, description="Whether features can be materialized by HTTP.")
+    materialization_rows_per_second: int = Field(
+        10_000, ge=0, description="Rows that a materialization by HTTP writes at most; 0: as many as go."
+    )
+    materialization_lease_seconds: float = Field(
+        30.0, ge=1, le=3600, allow_inf_nan=False, description="How long after the death of one another may materialize."
+    )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field("info", description="Lowest level logged.")
     shutdown_grace_seconds: int = Field(20, ge=1, description="How long running requests may take after SIGTERM.")

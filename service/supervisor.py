@@ -95,6 +95,7 @@ class Supervisor:
         writer = ("-m", "service.offline.process", "--repo", repo, "--definitions", socket_path, "--metrics", metrics)
         listen = str(self._listener.fileno())
         worker = ["-m", "service.worker", "--listen", listen, "--definitions", socket_path, "--metrics", metrics]
+        worker += ["--repo", repo]
         if self._expectations is not None:
             worker += ["--expectations", str(self._expectations)]
         # What is wrong with validation ends the whole service when it starts; later it mustn't, since reads go on.

@@ -39,18 +39,21 @@ def main() -> int:
     parser.add_argument("--definitions", type=Path, required=True, help="socket of the definitions process")
     parser.add_argument("--metrics", type=Path, required=True, help="folder of the metric slots")
     parser.add_argument("--expectations", type=Path, help="folder of a GX project")
+    parser.add_argument("--repo", type=Path, help="what feature-service serve was given, for materializations")
     parser.add_argument("--strict", action="store_true", help="end where validation is misconfigured")
     arguments = parser.parse_args()
     configure_logging("worker")
     sys.setswitchinterval(SWITCH_SECONDS)
     settings = Settings()
     try:
-        app = FeatureService(settings, arguments.definitions, arguments.metrics, arguments.expectations, arguments.strict)
+        app = FeatureService(
+            settings, arguments.definitions, arguments.metrics, arguments.expectations, arguments.strict, arguments.repo
+        )
     except ConfigurationError as error:
         logger.error("%s", error)
         return EX_CONFIG
     config = server_config(app, settings)
-    server = uvicorn.Server(config)
+    server = _Server(config, app)
     # Not handle_exit, after which uvicorn ends the process by the signal, and no exit code says what is wrong.
     app.on_fatal = functools.partial(setattr, server, "should_exit", True)
     listener = socket.socket(fileno=arguments.listen)
@@ -79,6 +82,19 @@ def server_config(app: FeatureService, settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=settings.shutdown_grace_seconds,
         backlog=2048,
     )
+
+
+class _Server(uvicorn.Server):
+    """Tells the application that it is to stop before running requests are waited for: one may wait for a materialization."""
+
+    def __init__(self, config: uvicorn.Config, app: FeatureService) -> None:
+        super().__init__(config)
+        self._application = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's."""
+        self._application.interrupt()
+        await super().shutdown(sockets)
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-# The kind of an on-demand feature view.
+# Kinds of feature views.
 ON_DEMAND = "on_demand_feature_view"
+LABEL = "label_view"
 
 
 class FeatureDefinition(msgspec.Struct, frozen=True):
@@ -83,6 +84,8 @@ class ViewDefinition(msgspec.Struct, frozen=True):
     field_mapping: dict[str, str] = {}
     # Whether it is materialized and written to the online store at all.
     online: bool = True
+    # Whether it isn't switched off (feast feature-views disable).
+    enabled: bool = True
     description: str = ""
     owner: str = ""
     tags: dict[str, str] = {}

@@ -39,6 +39,7 @@ def translate_view(
         created_field=getattr(batch_source, "created_timestamp_column", "") or "",
         field_mapping=dict(getattr(batch_source, "field_mapping", None) or {}),
         online=bool(getattr(view, "online", True)),
+        enabled=bool(getattr(view, "enabled", True)),
         description=view.description,
         owner=view.owner,
         tags=dict(view.tags),
@@ -48,10 +49,10 @@ def translate_view(
 
 def _kind(view: Any) -> str:
     if isinstance(view, OnDemandFeatureView):
-        return "on_demand_feature_view"
+        return definitions.ON_DEMAND
     if isinstance(view, StreamFeatureView):
         return "stream_feature_view"
-    return "feature_view" if isinstance(view, FeatureView) else "label_view"
+    return "feature_view" if isinstance(view, FeatureView) else definitions.LABEL
 
 
 def _feature(field: Any) -> definitions.FeatureDefinition:

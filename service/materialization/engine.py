@@ -22,7 +22,7 @@ from feast.repo_config import RepoConfig
 from service.errors import ConfigurationError
 from service.materialization.job import MaterializationFailed
 from service.materialization.rows import RowEncoder
-from service.materialization.writing import ROWS_AT_ONCE, OnlineWriter
+from service.materialization.writing import FULL_SPEED, OnlineWriter, Pace
 from service.store import parse_address
 
 # The view, how many of its rows are written, and how many there are.
@@ -40,12 +40,13 @@ class RedisEngine(LocalComputeEngine):
 
     # Told of each batch of rows that Redis has confirmed.
     told: Told = staticmethod(lambda view, rows, of: None)
+    pace: Pace = FULL_SPEED
 
     def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask, **kwargs: Any) -> LocalMaterializationJob:
         context = self.get_execution_context(registry, task)
         job_id = f"{task.feature_view.name}-{task.start_time}-{task.end_time}"
         try:
-            _Builder(registry, task, self._get_backend(context), lambda *figures: self.told(*figures)).build().execute(context)
+            _Builder(registry, task, self._get_backend(context), self).build().execute(context)
         except Exception as error:  # the provider raises it again
             return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.ERROR, error=error)
         return LocalMaterializationJob(job_id=job_id, status=MaterializationJobStatus.SUCCEEDED)
@@ -66,9 +67,9 @@ def writes(config: RepoConfig, view: Any) -> bool:
 
 
 class _Builder(LocalFeatureBuilder):
-    def __init__(self, registry: BaseRegistry, task: MaterializationTask, backend: Any, told: Told) -> None:
+    def __init__(self, registry: BaseRegistry, task: MaterializationTask, backend: Any, engine: RedisEngine) -> None:
         super().__init__(registry, task, backend)
-        self._told = told
+        self._engine = engine
 
     def build_source_node(self, view: Any) -> "_SourceNode":
         node = _SourceNode("source", view.source, self.get_column_info(view), self.task.start_time, self.task.end_time)
@@ -78,7 +79,7 @@ class _Builder(LocalFeatureBuilder):
 
     def build_output_nodes(self, view: Any, input_node: Any) -> LocalOutputNode:
         node = _OutputNode("output", self.dag_root.view, inputs=[input_node])
-        node.told = self._told
+        node.engine = self._engine
         self.nodes.append(node)
         return node
 
@@ -100,7 +101,7 @@ class _SourceNode(LocalSourceReadNode):
 
 
 class _OutputNode(LocalOutputNode):
-    told: Told
+    engine: RedisEngine
 
     def execute(self, context: ExecutionContext) -> ArrowTableValue:
         view, config = self.feature_view, context.repo_config
@@ -110,14 +111,14 @@ class _OutputNode(LocalOutputNode):
         output = ArrowTableValue(data=table)
         context.node_outputs[self.name] = output
         encoder = RowEncoder(view, config)
-        total = table.num_rows
-        self.told(view.name, 0, total)
+        told, pace, total = self.engine.told, self.engine.pace, table.num_rows
+        told(view.name, 0, total)
         if total:
-            OnlineWriter(parse_address(config.online_store.connection_string)).write(
+            OnlineWriter(parse_address(config.online_store.connection_string), pace).write(
                 view.name,
                 encoder.write,
-                encoder.encode(table, ROWS_AT_ONCE),
-                lambda rows: self.told(view.name, rows, total),
+                encoder.encode(table, pace.rows_at_once),
+                lambda rows: told(view.name, rows, total),
             )
         if view.offline:
             context.offline_store.offline_write_batch(config=config, feature_view=view, table=table, progress=lambda rows: None)

@@ -33,7 +33,8 @@ class Job:
 
     `start` None is incremental: each view from where it was materialized to, or from as far back as its ttl goes. `views` None
     are all that are kept online. `disable_event_timestamp` is Feast's word for all rows up to now, whatever start and end are.
-    `resume` passes over views that the registry says are materialized from start to end already.
+    `resume` passes over views that the registry says are materialized from start to end already. `rows_per_second` is how many
+    rows are written at most, in batches so small that whoever reads hardly waits for one; None is as many as go.
     """
 
     start: datetime | None
@@ -44,6 +45,7 @@ class Job:
     version: str | None = None
     parallel: int = 1
     resume: bool = False
+    rows_per_second: float | None = None
 
     def __post_init__(self) -> None:
         """Take times without a zone for UTC, as Feast does; raise MaterializationFailed for what can't be meant."""
@@ -57,6 +59,8 @@ class Job:
             )
         if self.parallel < 1:
             raise MaterializationFailed("bad_request", f"parallel is how many views go at a time, from 1, not {self.parallel}.")
+        if self.rows_per_second is not None and not self.rows_per_second > 0:
+            raise MaterializationFailed("bad_request", f"rows_per_second is more than 0, not {self.rows_per_second}.")
         if self.views is not None and not self.views:
             raise MaterializationFailed("bad_request", "The list of views is empty: name some, or leave it out for all.")
 

@@ -59,7 +59,7 @@ def _do(process: "subprocess.Popen[bytes]", job: Job, tell: Listener) -> Report:
     last: dict[str, Any] = {}
     for line in process.stdout:
         last = json.loads(line)
-        if last["event"] in ("progress", "view_done"):
+        if last["event"] in ("view_started", "progress", "view_done"):
             tell(last)
     code = process.wait()
     if last.get("event") == "done":

@@ -3,6 +3,7 @@
 The job is one line of JSON on stdin (`service.materialization.job.Job.to_json`). On stdout there is one JSON object a line:
 
     {"event": "started", "views": [{"view", "start", "end"}, ...]}
+    {"event": "view_started", "view"}
     {"event": "progress", "view", "rows", "of"}
     {"event": "view_done", and a ViewReport}
     {"event": "done", "report": a Report}                or       {"event": "failed", "kind", "message"}
@@ -21,16 +22,12 @@ from typing import Any, BinaryIO
 from service.logs import configure_logging
 from service.materialization.job import Job, MaterializationFailed
 
-# Reads come first: whoever serves them may be on the same machine.
-NICENESS = 10
-
 
 def main() -> int:
     """Read the job, do it, tell; returns the exit code."""
     parser = argparse.ArgumentParser(prog="service.materialization.process")
     parser.add_argument("--repo", type=Path, required=True)
     options = parser.parse_args()
-    os.nice(NICENESS)
     configure_logging("materialization")
     # Whatever else prints, Feast's functions among it, must not come between the events.
     events = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -43,6 +40,8 @@ def main() -> int:
 
     try:
         job = Job.from_json(_parsed(line))
+        if job.rows_per_second is not None:
+            _yield_to_others()
         # Feast is slow to import: what can be said without it is said.
         from service.materialization.run import materialize
 
@@ -52,6 +51,14 @@ def main() -> int:
         return 1
     tell({"event": "done", "report": report.to_json()})
     return 0
+
+
+def _yield_to_others() -> None:
+    """Run only where nobody else wants the core: at the lowest niceness a read would still wait for a slice to end."""
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
 
 
 def _parsed(line: bytes) -> Any:
@@ -72,7 +79,4 @@ def _end_with_stdin() -> None:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    # Python's orderly end waits for threads of drivers, and for ever on some.
-    os._exit(code)
+    sys.exit(main())

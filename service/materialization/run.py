@@ -21,6 +21,7 @@ from service.errors import ConfigurationError
 from service.materialization.engine import RedisEngine, writes
 from service.materialization.job import Job, MaterializationFailed, Report, ViewReport, as_utc
 from service.materialization.parallel import Listener, materialize_together
+from service.materialization.writing import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def materialize(repo: Path, job: Job, listener: Listener) -> Report:
     else:
         reports = []
         for view in views:
+            listener({"event": "view_started", "view": view.name})
             report = _skipped(view, job) if job.resume and _is_done(view, job) else _one(store, view, job, listener)
             listener({"event": "view_done", **report.to_json()})
             reports.append(report)
@@ -104,6 +106,8 @@ def _one(store: FeatureStore, view: Any, job: Job, listener: Listener) -> ViewRe
     progress = _Progress(view.name, listener)
     if fast:
         engine.told = progress
+        if job.rows_per_second is not None:
+            engine.pace = Pace.gentle(job.rows_per_second)
     planned = _planned(view, job)
     begin = time.monotonic()
     with _translated(view.name), contextlib.redirect_stdout(_Log()):

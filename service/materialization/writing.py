@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from service.errors import StoreUnavailable, UnreadableValue
 from service.materialization.job import MaterializationFailed
@@ -11,10 +12,6 @@ from service.store import RedisStore
 from service.store.address import RedisAddress
 from service.store.writes import HashWrite, RowWriter
 
-# Redis does all it has received of one connection before it turns to the next, so whoever reads waits for a batch: 0.5 ms for
-# 128 rows of 7 features. While Redis does one batch the next one is encoded.
-ROWS_AT_ONCE = 128
-BATCHES_IN_FLIGHT = 2
 # How long Redis may confirm nothing at all, as in a failover, before it is given up.
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.02
@@ -22,6 +19,25 @@ LONGEST_PAUSE_SECONDS = 1.0
 # Of a batch. Nobody waits for it in particular: Redis may be saving, or loading what it had.
 REPLY_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How hard Redis is written to: rows of a batch, batches that are under way, rows a second (None: as many as go)."""
+
+    rows_at_once: int
+    batches_in_flight: int
+    rows_per_second: float | None = None
+
+    @classmethod
+    def gentle(cls, rows_per_second: float) -> "Pace":
+        """So that reads hardly feel it: batches that Redis does in between, 0.15 ms each."""
+        return cls(32, 1, rows_per_second)
+
+
+# Redis does all it has received of one connection before it turns to the next, so whoever reads waits for a batch: 0.5 ms for
+# 128 rows of 7 features. While Redis does one batch the next one is encoded.
+FULL_SPEED = Pace(128, 2)
 
 
 class _Unobserved:
@@ -40,8 +56,9 @@ class _Unobserved:
 class OnlineWriter:
     """Writes to one Redis server; a connection for each view, none in between."""
 
-    def __init__(self, address: RedisAddress, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, address: RedisAddress, pace: Pace = FULL_SPEED, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._address = address
+        self._pace = pace
         self._patience = patience_seconds
 
     def write(self, view: str, write: HashWrite, batches: Iterable[EncodedRows], told: Callable[[int], None]) -> int:
@@ -58,11 +75,13 @@ class OnlineWriter:
         writing = _Writing(view, write, RowWriter(store), self._patience)
         rows = 0
         flying: deque[asyncio.Task[int]] = deque()
+        clock = _Clock(self._pace)
         try:
             for batch in batches:
-                if len(flying) == BATCHES_IN_FLIGHT:
+                if len(flying) == self._pace.batches_in_flight:
                     rows += await flying.popleft()
                     told(rows)
+                await clock.wait(len(batch.keys))
                 flying.append(asyncio.create_task(writing.confirm(batch)))
                 await asyncio.sleep(0)  # it is sent before the next one is encoded
             while flying:
@@ -73,6 +92,22 @@ class OnlineWriter:
                 task.cancel()
             await store.stop()
         return rows
+
+
+class _Clock:
+    """Says when the next batch may go; what was late isn't made up for."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._per_second = pace.rows_per_second
+        self._due = 0.0
+
+    async def wait(self, rows: int) -> None:
+        """Until so many rows more may be sent."""
+        if self._per_second is None:
+            return
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self._due - now))
+        self._due = max(self._due, now) + rows / self._per_second
 
 
 class _Writing:

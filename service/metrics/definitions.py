@@ -9,6 +9,7 @@ LATENCY_SECONDS = (
     0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 )  # fmt: skip
 PHASE_SECONDS = (0.00001, 0.000025, 0.00005, *LATENCY_SECONDS)
+MATERIALIZATION_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 ENTITIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
@@ -75,5 +76,12 @@ DEFINITIONS = {
     "offline_oldest_seconds": Definition("max", "How long the oldest of them has waited."),
     "offline_dead_entries": Definition("max", "Offline pushes in the dead-letter stream."),
     "offline_writers": Definition("sum", "Whether this service's process is the one that appends."),
+    "materializations": Definition("counter", "Materializations that were asked for by HTTP and have ended.", ("result",)),
+    "materializations_running": Definition("sum", "Whether one is running."),
+    "materialized_rows": Definition("counter", "Rows written by them.", ("view",)),
+    "materialization_seconds": Definition("histogram", "Time of each view's.", ("view",), MATERIALIZATION_SECONDS),
+    "last_materialization_timestamp_seconds": Definition(
+        "max", "Unix time of the last one that a view came through.", ("view",)
+    ),
     "workers": Definition("sum", "Worker processes."),
 }

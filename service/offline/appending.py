@@ -23,9 +23,9 @@ from service.errors import ConfigurationError, StoreUnavailable
 from service.offline.entry import Entry
 from service.offline.failures import AppendFailed, DestinationRefused, OfflineStoreUnavailable, RowsRefused
 from service.offline.files import append_whole
-from service.offline.lease import LeaseLost
 from service.offline.marks import marked, unwritten
 from service.offline.tables import to_table
+from service.store.lease import LeaseLost
 
 # These won't pass by themselves: the path in the definitions is wrong, or the service may not write there.
 _LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)

@@ -16,12 +16,12 @@ from service.errors import StoreUnavailable
 from service.lifeline import hold_lifeline
 from service.logs import configure_logging
 from service.metrics import Metrics
-from service.offline.lease import Lease
 from service.offline.stream import OfflineStream
 from service.offline.writer import OfflineWriter
 from service.quarantine import Quarantine
 from service.settings import Settings
 from service.store import RedisStore, parse_address
+from service.store.lease import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ async def serve(repo: Path, definitions: Path, metrics: Metrics) -> None:
         stream = OfflineStream(store, definition.project)
         quarantine = Quarantine(store, definition.project, settings.quarantine_max_rows_per_source, metrics)
         measuring = asyncio.create_task(measure(stream, quarantine, metrics))
-        lease = Lease(store, stream.keys.lease, settings.offline_lease_seconds)
+        lease = Lease(store, stream.keys.lease, settings.offline_lease_seconds, "the offline writer")
         await OfflineWriter(stream, lease, client, repo, settings, metrics).run(stop)
         measuring.cancel()
         await store.stop()

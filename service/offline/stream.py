@@ -9,9 +9,9 @@ import hiredis
 
 from service.errors import StoreUnavailable
 from service.offline.entry import Entry, Keys
-from service.offline.lease import Lease, LeaseLost
 from service.store import RedisStore
 from service.store.command import encode_command
+from service.store.lease import Lease, LeaseLost
 
 GROUP = b"offline-writer"
 # There is one writer at a time, so what a dead one has left pending is under the name that the next one has, too.

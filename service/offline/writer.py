@@ -14,9 +14,9 @@ from service.errors import StoreUnavailable
 from service.metrics import Metrics
 from service.offline.entry import Entry
 from service.offline.failures import AppendFailed, OfflineStoreUnavailable, RowsRefused
-from service.offline.lease import Lease, LeaseLost
 from service.offline.stream import OfflineStream
 from service.settings import Settings
+from service.store.lease import Lease, LeaseLost
 
 if TYPE_CHECKING:
     from service.offline.appending import OfflineStore

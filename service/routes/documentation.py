@@ -9,14 +9,16 @@ from fastapi.openapi.utils import get_openapi
 from service.routes import online_features, push
 from service.routes.answer_forms import INCLUDED, LAYOUTS
 from service.routes.arrow_bodies import ARROW
+from service.routes.materialization_models import IncrementalBodyModel, MaterializeBodyModel
 from service.routes.models import OnlineFeaturesRequest, OnlineFeaturesResponse, OnlineFeaturesRows, ProblemDetails
 from service.routes.problems import ErrorFormat
 from service.routes.push_models import PushBodyModel, PushResultModel, ValidateBodyModel, WriteBodyModel
 
 _DESCRIPTIONS = {
     400: "The body isn't JSON.",
-    404: "There is no such view, feature, service, push source, suite or row.",
+    404: "There is no such view, feature, service, push source, suite, row or materialization.",
     406: "The Accept header allows none of the forms that the answer has.",
+    409: "A materialization is running; the body says of which views (`feature_views`, `id`).",
     413: "The body is too long, or has or asks for too many rows or features.",
     422: "A field, a column or a row isn't right; `errors` says which, and what would be.",
     500: "An error of the server; the body has the id under which its log has the trace, or names what can't be read.",
@@ -170,6 +172,13 @@ def document_raw_routes(app: FastAPI, errors: Callable[..., dict[int | str, dict
         )
 
 
+# Models that only requests or errors have, so that FastAPI doesn't see them.
+_BODIES = (
+    ProblemDetails, OnlineFeaturesRequest, PushBodyModel, WriteBodyModel, ValidateBodyModel, MaterializeBodyModel,
+    IncrementalBodyModel,
+)  # fmt: skip
+
+
 async def _answered_before() -> Response:
     raise RuntimeError("Raw routes are answered before the router.")
 
@@ -179,7 +188,7 @@ def documented(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (ProblemDetails, OnlineFeaturesRequest, PushBodyModel, WriteBodyModel, ValidateBodyModel):
+        for model in _BODIES:
             schema = model.model_json_schema(ref_template=_REFERENCE)
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema

@@ -95,6 +95,9 @@ class ProblemDetails(BaseModel):
     unconfirmed: int | None = None
     written_rows: list[int] | None = None
     unconfirmed_rows: list[int] | None = None
+    error: str | None = Field(None, description="Of a materialization while another one runs: the detail, as stock names it.")
+    feature_views: list[str] | None = Field(None, description="Those of the one that runs.")
+    id: str | None = Field(None, description="The one that runs: GET /materialize/{id}.")
 
 
 class FeatureModel(BaseModel):

@@ -26,11 +26,11 @@ from service.catalog.registry import RegistryReader
 from service.metrics import Metrics
 from service.metrics.page import render
 from service.offline.entry import Keys
-from service.offline.lease import Lease
 from service.offline.queue import OfflineQueue
 from service.offline.stream import OfflineStream
 from service.offline.writer import OfflineWriter
 from service.settings import Settings
+from service.store.lease import Lease
 from tests.servers.feast_repo import CUSTOMER, FeastRepo
 from tests.servers.service_process import sample_sum
 from tests.servers.waiting import until
@@ -129,7 +129,7 @@ class Shop:
             client = CatalogClient(socket, metrics, first.set_result)
             client.start()
             await first
-            lease = Lease(store, self.keys.lease, settings.offline_lease_seconds)
+            lease = Lease(store, self.keys.lease, settings.offline_lease_seconds, "the offline writer")
             stream = OfflineStream(store, self.repo.project)
             stop = asyncio.Event()
             running = asyncio.create_task(OfflineWriter(stream, lease, client, self.repo.folder, settings, metrics).run(stop))

@@ -57,8 +57,16 @@ PUSH_OPERATIONS = [
     ("/quarantine/{entry_id}", "delete"),
     ("/quarantine/{entry_id}/replay", "post"),
 ]
+# What is asked of a service that has a repository: in tests/materialization/test_routes.py.
+MATERIALIZATION_OPERATIONS = [
+    ("/materialize", "post"),
+    ("/materialize-incremental", "post"),
+    ("/materialize", "get"),
+    ("/materialize/{materialization_id}", "get"),
+]
 OPERATIONS = [
     *PUSH_OPERATIONS,
+    *MATERIALIZATION_OPERATIONS,
     (READ_PATH, "post"),
     ("/catalog", "get"),
     ("/catalog/refresh", "post"),
@@ -122,7 +130,10 @@ def send_any(operation: schemathesis.APIOperation, mode: schemathesis.Generation
     send()
 
 
-@pytest.mark.parametrize(("path", "method"), [operation for operation in OPERATIONS if operation not in PUSH_OPERATIONS])
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [operation for operation in OPERATIONS if operation not in (*PUSH_OPERATIONS, *MATERIALIZATION_OPERATIONS)],
+)
 def test_requests_after_the_document_get_what_it_says(api: schemathesis.BaseSchema, path: str, method: str) -> None:
     """No 5xx, no other status, content type, body or header."""
     send_any(api[path][method], schemathesis.GenerationMode.POSITIVE, EXAMPLES if path == READ_PATH else 1)
@@ -257,6 +268,11 @@ WITHOUT_DEFINITIONS = {
     ("/suites/{name}", "get"): 404,
     ("/validate", "post"): 422,
     ("/quarantine", "delete"): 422,
+    ("/materialize", "post"): 422,
+    ("/materialize-incremental", "post"): 422,
+    # This service is run without a repository.
+    ("/materialize", "get"): 501,
+    ("/materialize/{materialization_id}", "get"): 501,
 }
 
 
@@ -264,7 +280,7 @@ WITHOUT_DEFINITIONS = {
 def test_what_comes_before_there_are_definitions_is_described_too(
     ignorant: Running, document: dict[str, Any], path: str, method: str
 ) -> None:
-    """503, of two kinds."""
+    """503, of two kinds, where nothing else is wrong."""
     asked = path.replace("{name}", "any").replace("{entry_id}", "any.1-0")
     response = ignorant.client.request(method, asked, content=json.dumps({"entities": {}}))
     wanted = WITHOUT_DEFINITIONS.get((path, method), httpx.codes.SERVICE_UNAVAILABLE)
@@ -363,13 +379,13 @@ def test_the_quarantine_has_the_form_of_the_document(pusher: Pusher, document: d
 
 def test_every_status_of_a_read_is_described(document: dict[str, Any]) -> None:
     """Neither more nor fewer than the table of errors has."""
-    assert sorted(map(int, document["paths"][READ_PATH]["post"]["responses"])) == sorted([200, *STATUSES])
+    assert sorted(map(int, document["paths"][READ_PATH]["post"]["responses"])) == sorted({200, *STATUSES} - {409})
 
 
 @pytest.mark.parametrize("path", ["/push", "/write-to-online-store"])
 def test_every_status_of_a_push_is_described(document: dict[str, Any], path: str) -> None:
     """Of both, that rows are on their way. Their answers have one form, whatever is accepted."""
-    assert sorted(map(int, document["paths"][path]["post"]["responses"])) == sorted({200, 202, *STATUSES} - {406})
+    assert sorted(map(int, document["paths"][path]["post"]["responses"])) == sorted({200, 202, *STATUSES} - {406, 409})
 
 
 def test_every_parameter_of_a_push_is_described(document: dict[str, Any]) -> None:

@@ -181,7 +181,7 @@ def test_without_the_fallback_what_only_gx_can_tell_is_not_told(
     ("arguments", "message"),
     [
         (["--suite", "customer_push_suit"], "Did you mean customer_push_suite"),
-        (["--suite", "x"], "There are customer_data_suite, customer_push_suite."),
+        (["--suite", "x"], "There are customer_data_suite, customer_push_suite, enriched_data_suite."),
         ([*SUITE, "--expectations", "nowhere"], "There is no folder nowhere/suites"),
         ([*SUITE, "--expectations", str(ROOT / "expectations/suites")], f"Did you mean --expectations {ROOT}/expectations?"),
         ([*SUITE, "--parameter", "limit=1"], "customer_push_suite has no parameter limit: it takes none."),

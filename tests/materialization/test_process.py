@@ -44,9 +44,18 @@ def test_a_job_is_done_and_told(shelf: Shelf) -> None:
     shelf.apply(visits(shelf, {1: 10}))
     code, events, log = run(shelf.ours.folder, asked(Job(START, END)))
     assert code == 0, log
-    assert [event["event"] for event in events] == ["started", "progress", "progress", "view_done", "done"]
+    assert [event["event"] for event in events] == ["started", "view_started", "progress", "progress", "view_done", "done"]
     assert Report.from_json(events[-1]["report"]).rows == 1
     assert len(shelf.dump(OURS)) == 1
+
+
+def test_a_paced_job_is_done_in_its_time(shelf: Shelf) -> None:
+    """So many rows a second at most, by a process that yields to all others."""
+    shelf.apply(visits(shelf, {number: number for number in range(200)}))
+    code, events, log = run(shelf.ours.folder, asked(Job(START, END, rows_per_second=100)))
+    assert code == 0, log
+    assert events[-1]["report"]["rows"] == 200 == len(shelf.dump(OURS))
+    assert events[-1]["report"]["views"][0]["seconds"] > 1.5  # at least: it is a limit
 
 
 def test_what_cant_be_done_is_told(shelf: Shelf) -> None:

@@ -20,7 +20,9 @@ class ServerFailed(RuntimeError):
 class ServerProcess:
     """One child. It dies with the process that started it."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str], user: str | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str], user: str | None = None
+    ) -> None:
         """Start it, as another user of this machine if one is given."""
         self._name = Path(command[0]).name
         self._log = log

@@ -1,11 +1,13 @@
-"""Who may write: one process over all workers and all replicas of the service, by a key in Redis that expires."""
+"""Who may do what only one process may do, over all workers and all replicas of the service: a key in Redis that expires."""
 
 import asyncio
 import secrets
 
+import hiredis
+
 from service.errors import FeatureServiceError, StoreUnavailable
-from service.store import RedisStore
 from service.store.command import encode_command
+from service.store.redis import RedisStore
 
 # KEYS: the lease. ARGV: the holder's token, milliseconds.
 _EXTEND = b"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
@@ -15,18 +17,20 @@ RENEWALS = 3
 
 
 class LeaseLost(FeatureServiceError):
-    """Another process writes, or may: this one must neither write nor acknowledge any more."""
+    """Another process does the work, or may: this one must neither write nor acknowledge any more."""
 
 
 class Lease:
     """Taken, renewed while it is needed, given up. Each taking has a token of its own, so that none can be mistaken."""
 
-    def __init__(self, store: RedisStore, key: bytes, seconds: float) -> None:
+    def __init__(self, store: RedisStore, key: bytes, seconds: float, purpose: str) -> None:
+        """`seconds` are how long it lasts without a renewal; `purpose` says in messages what it is for."""
         self.token = b""
         self.key = key
         self._store = store
         self._seconds = seconds
         self._milliseconds = b"%d" % round(seconds * 1000)
+        self._purpose = purpose
         self._until = 0.0
 
     @property
@@ -39,6 +43,8 @@ class Lease:
         self.token = secrets.token_hex(16).encode()
         began = asyncio.get_running_loop().time()
         (reply,) = await self._store.send([encode_command(b"SET", self.key, self.token, b"NX", b"PX", self._milliseconds)])
+        if isinstance(reply, hiredis.ReplyError):
+            raise StoreUnavailable(f"Redis refuses the lease of {self._purpose}: {reply}")
         self._until = began + self._seconds if reply == b"OK" else 0.0
         return self.held
 
@@ -46,9 +52,11 @@ class Lease:
         """Extend it; raises LeaseLost when it isn't held any more, StoreUnavailable when Redis can't be asked."""
         began = asyncio.get_running_loop().time()
         (reply,) = await self._store.send([self._script(_EXTEND, self._milliseconds)])
+        if isinstance(reply, hiredis.ReplyError):  # after a failover, for one: it isn't lost before it has run out
+            raise StoreUnavailable(f"Redis refuses the lease of {self._purpose}: {reply}")
         if reply != 1:
             self._until = 0.0
-            raise LeaseLost(f"This process doesn't hold the lease of the offline writer any more ({reply}).")
+            raise LeaseLost(f"This process doesn't hold the lease of {self._purpose} any more.")
         self._until = began + self._seconds
 
     async def keep(self) -> None:
