@@ -10,6 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Stamps: an environment is redone when its lock or pyproject.toml is newer.
 SERVING     := $(VENV)/.serving
 DEVELOPMENT := $(VENV)/.development
+# Airflow wants other versions than the service, so it has an environment of its own; the tasks' work is done in .venv.
+AIRFLOW     := .venv-airflow/.installed
 
 COMPILE := $(UV) pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
@@ -23,7 +25,7 @@ help: ## list the targets
 serve: $(SERVING) ## sample data, Redis, feast apply, materialize, and the service on PORT (6566) with WORKERS (1)
 	@exec $(BIN)/python -m pipelines.local serve --port $(PORT) --workers $(WORKERS)
 
-test: $(DEVELOPMENT) ## all tests
+test: $(DEVELOPMENT) $(AIRFLOW) ## all tests
 	@exec $(BIN)/python -m pytest
 
 lint: $(DEVELOPMENT) ## ruff, mypy and the layering contract
@@ -39,9 +41,10 @@ lock: ## pin both environments anew (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv" >&2; exit 1; }
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
+	$(subst pyproject.toml,airflow/requirements.in,$(COMPILE)) -o requirements-airflow.lock
 
-clean: ## remove everything that make made: .venv, .local, caches
-	rm -rf $(VENV) .local build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove everything that make made: .venv and its kin, .local, caches
+	rm -rf $(VENV) .venv-* .local build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -68,3 +71,9 @@ $(SERVING): requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/pyth
 $(DEVELOPMENT): requirements-dev.lock requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $(SERVING) $@
+
+$(AIRFLOW): requirements-airflow.lock | $(BIN)/python
+	@echo "Installing $< into $(@D) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
