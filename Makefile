@@ -12,6 +12,8 @@ SERVING     := $(VENV)/.serving
 DEVELOPMENT := $(VENV)/.development
 # Airflow wants other versions than the service, so it has an environment of its own; the tasks' work is done in .venv.
 AIRFLOW     := .venv-airflow/.installed
+# .venv with pyspark (half a gigabyte) on top of it: made and tested where there is a JVM.
+SPARK       := .venv-spark/.installed
 
 COMPILE := $(UV) pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
@@ -25,7 +27,7 @@ help: ## list the targets
 serve: $(SERVING) ## sample data, Redis, feast apply, materialize, and the service on PORT (6566) with WORKERS (1)
 	@exec $(BIN)/python -m pipelines.local serve --port $(PORT) --workers $(WORKERS)
 
-test: $(DEVELOPMENT) $(AIRFLOW) ## all tests
+test: $(DEVELOPMENT) $(AIRFLOW) $(if $(shell command -v java),$(SPARK)) ## all tests
 	@exec $(BIN)/python -m pytest
 
 lint: $(DEVELOPMENT) ## ruff, mypy and the layering contract
@@ -42,6 +44,7 @@ lock: ## pin both environments anew (needs uv)
 	$(COMPILE) --extra local -o requirements.lock
 	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
 	$(subst pyproject.toml,airflow/requirements.in,$(COMPILE)) -o requirements-airflow.lock
+	sed -n 's/^spark = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(subst pyproject.toml,-,$(COMPILE)) -o requirements-spark.lock
 
 clean: ## remove everything that make made: .venv and its kin, .local, caches
 	rm -rf $(VENV) .venv-* .local build *.egg-info client/build client/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -76,4 +79,12 @@ $(AIRFLOW): requirements-airflow.lock | $(BIN)/python
 	@echo "Installing $< into $(@D) ..."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@touch $@
+
+$(SPARK): requirements-spark.lock | $(DEVELOPMENT)
+	@echo "Installing $< into $(@D) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	@$(@D)/bin/python -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "beside.pth").write_text( \
+		"import site; site.addsitedir(\"" + "$(CURDIR)/$(VENV)" + sysconfig.get_path("purelib").removeprefix("$(CURDIR)/$(@D)") + "\")\n")'
 	@touch $@
