@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loadtest import arrow, bench, beside, files, machine, markdown, plot, report, row_wise, soak, validation
+from loadtest import arrow, bench, beside, files, machine, markdown, materialization, plot, report, row_wise, soak, validation
 from loadtest.bench import Plan
 from loadtest.errors import BenchmarkError, MissingToolError
 from loadtest.machine import Cores
@@ -25,7 +25,7 @@ RAW = ROOT / ".local" / "bench"
 QUICK = Plan(rounds=1, warm_up_seconds=1, seconds=2)
 SCENARIOS = [name for stage in STAGES for name in stage.scenarios]
 # What is measured beside the scenarios of both servers.
-PARTS = {part.NAME: part.measure for part in (row_wise, arrow, beside, validation, files)}
+PARTS = {part.NAME: part.measure for part in (row_wise, arrow, beside, validation, files, materialization)}
 FAILED, MISSING, INTERRUPTED = 1, 2, 130
 
 log = logging.getLogger("loadtest")

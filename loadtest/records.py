@@ -103,6 +103,31 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class Materialized:
+    """One materialization: seconds without imports, peak of resident memory in bytes, a digest of what Redis then holds."""
+
+    writer: str
+    round: int
+    rows: int
+    seconds: float
+    peak_rss: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializedBeside:
+    """One run of reads, alone or while the service materializes (`busy`); latencies in microseconds."""
+
+    round: int
+    busy: bool
+    requests: int
+    seconds: float
+    p50_us: int
+    p99_us: int
+    rows_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
 class RowWise:
     """One run of reads of an on-demand view that is tagged row-wise, or isn't, over so many connections; microseconds."""
 

@@ -1,6 +1,6 @@
 """The report as Markdown, put together from what was measured: a table for each group of scenarios, and what they mean."""
 
-from loadtest import arrow, beside, files, on_demand, row_wise, validation
+from loadtest import arrow, beside, files, materialization, on_demand, row_wise, validation
 from loadtest.answers import Comparison
 from loadtest.markdown import MIB, number, table, verdict
 from loadtest.records import Checked
@@ -25,7 +25,7 @@ def render(results: Results, plot: str | None) -> str:
         parts.append(_reading(results))
     if plot:
         parts.append(f"![CPU time per request of both servers, and how many times faster {OURS} is]({plot})")
-    parts += [part.render(results) for part in (row_wise, arrow, beside, validation, files)]
+    parts += [part.render(results) for part in (row_wise, arrow, beside, validation, files, materialization)]
     parts.append(_memory_and_start(results))
     parts += ["### The machine", _machine(results.machine)]
     return "\n\n".join(part for part in parts if part)

@@ -8,7 +8,19 @@ from statistics import median
 import msgspec
 
 from loadtest.answers import Comparison
-from loadtest.records import Beside, Checked, FileTime, FormTime, Left, RowWise, Run, Start, SuiteTime
+from loadtest.records import (
+    Beside,
+    Checked,
+    FileTime,
+    FormTime,
+    Left,
+    Materialized,
+    MaterializedBeside,
+    RowWise,
+    Run,
+    Start,
+    SuiteTime,
+)  # fmt: skip
 from loadtest.servers import Kind
 
 
@@ -32,7 +44,8 @@ class Results:
     """Everything that a benchmark found. `others` compares rows that are expired, incomplete or absent.
 
     `row_wise`, `forms` and `beside` are reads of ours alone: with an on-demand view that is tagged row-wise or not, in
-    several forms of answer, without and with pushes. `suites` and `files` are validations without a server.
+    several forms of answer, without and with pushes. `suites` and `files` are validations without a server,
+    `materialized` materializations without one, and `beside_materialization` reads of ours without and with one.
     """
 
     date: str
@@ -48,6 +61,8 @@ class Results:
     beside: list[Beside] = field(default_factory=list)
     suites: list[SuiteTime] = field(default_factory=list)
     files: list[FileTime] = field(default_factory=list)
+    materialized: list[Materialized] = field(default_factory=list)
+    beside_materialization: list[MaterializedBeside] = field(default_factory=list)
 
     def servers(self) -> list[Kind]:
         """Return the servers that were measured."""

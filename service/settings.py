@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     )
     materialization_enabled: bool = Field(True, description="Whether features can be materialized by HTTP.")
     materialization_rows_per_second: int = Field(
-        10_000, ge=0, description="Rows that a materialization by HTTP writes at most; 0: as many as go."
+        5_000, ge=0, description="Rows that a materialization by HTTP writes at most; 0: as many as go."
     )
     materialization_lease_seconds: float = Field(
         30.0, ge=1, le=3600, allow_inf_nan=False, description="How long after the death of one another may materialize."

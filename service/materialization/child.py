@@ -33,11 +33,12 @@ class Child:
     @classmethod
     async def start(cls, repo: Path, job: Job) -> "Child":
         """Start it and give it the job; raises OSError where there is no process to be had."""
-        # A session of its own: Ctrl-C reaches the supervisor alone. Its stdin stays open, and ends when this process does,
-        # and the other with it.
+        # In the worker's session, which no terminal has: Linux weighs sessions against each other before it looks at what
+        # a process says of itself (sched(7), autogroup), and this one is to yield to the worker. Its stdin stays open, and
+        # ends when the worker does, and the process with it.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", MODULE, "--repo", str(repo),
-            stdin=PIPE, stdout=PIPE, start_new_session=True, limit=LONGEST_LINE,
+            stdin=PIPE, stdout=PIPE, limit=LONGEST_LINE,
         )  # fmt: skip
         child = cls(process)
         assert process.stdin is not None  # noqa: S101 - it is a pipe, as was asked for
