@@ -44,7 +44,9 @@ def materialize(repo: Path, job: Job, listener: Listener) -> Report:
         reports = []
         for view in views:
             listener({"event": "view_started", "view": view.name})
-            report = _skipped(view, job) if job.resume and _is_done(view, job) else _one(store, view, job, listener)
+            # Feast would go from the last end back to this one, write nothing, and note that as an interval.
+            passed_over = (job.resume or job.start is None) and _is_done(view, job)
+            report = _skipped(view, job) if passed_over else _one(store, view, job, listener)
             listener({"event": "view_done", **report.to_json()})
             reports.append(report)
     return Report(tuple(reports), sum(report.rows or 0 for report in reports), round(time.monotonic() - began, 3))

@@ -70,6 +70,17 @@ def test_incremental_begins_where_the_last_one_ended(shelf: Shelf) -> None:
     assert report.views[0].end == now + timedelta(hours=1)
 
 
+def test_incremental_to_where_it_has_been(shelf: Shelf) -> None:
+    """Nothing is new, and nothing is noted: Feast would note an interval that ends before it begins."""
+    shelf.apply(visits(shelf, {1: 10}))
+    shelf.run()
+    for end in (END, END - timedelta(days=1)):
+        report, _ = shelf.run(None, end)
+        assert [(one.skipped, one.rows) for one in report.views] == [(True, 0)]
+    shelf.ours.reopen()
+    assert shelf.ours.store.get_feature_view("visits").materialization_intervals == [(START, END)]
+
+
 def test_a_newer_row_stays_and_one_of_the_same_time_is_replaced(shelf: Shelf) -> None:
     """Whoever wrote it; and the source may have been mended since."""
     first = visits(shelf, {1: 10, 2: 20})
