@@ -6,7 +6,7 @@ The work is done by `pipelines/`, in an interpreter of its own: see feature_pipe
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
-from feature_pipelines_environment import DEFAULTS, FEAST_REPO, INTERVAL_END, PYTHON
+from feature_pipelines_environment import DEFAULTS, FEAST_REPO, INTERVAL_END, INTERVAL_START, PYTHON
 
 # A scheduled run goes on where the last materialization ended: an hour in which nothing ran is made good by the next one.
 # A backfill is about its own hour: what is newer than that has been materialized long since.
@@ -18,15 +18,23 @@ START = """
 
 # One at a time, whatever runs and backfills are under way: two would read and write the same rows.
 @task.external_python(python=PYTHON, expect_airflow=False, max_active_tis_per_dag=1)
-def materialize_features(repo: str, start: str, end: str, views: list[str]) -> dict:
+def materialize_features(repo: str, start: str, hour: str, end: str, views: list[str]) -> dict:
     """Write the newest rows of each view up to `end` into the online store."""
     from datetime import datetime
     from pathlib import Path
 
-    from pipelines.materialize import materialize
+    from pipelines.materialize import Materialized, materialize
 
-    begin = datetime.fromisoformat(start) if start else None
-    return materialize(Path(repo), begin, datetime.fromisoformat(end), views).as_json()
+    begin, until = datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end)
+    done = materialize(Path(repo), begin, until, views, resume=begin is None)
+    # Views that were materialized to the end before: the run is done again, so its own hour is, too. To go on from where they
+    # were left would begin behind the end, write nothing, and note that as materialized.
+    again = [view.view for view in done.views if view.skipped]
+    if not again:
+        return done.as_json()
+    redone = materialize(Path(repo), datetime.fromisoformat(hour), until, again)
+    reports = (*(view for view in done.views if not view.skipped), *redone.views)
+    return Materialized(reports, done.rows + redone.rows, done.seconds + redone.seconds).as_json()
 
 
 @task.external_python(python=PYTHON, expect_airflow=False, max_active_tis_per_dag=1)
@@ -82,7 +90,7 @@ with DAG(
         ),
     },
 ) as dag:
-    materialized = materialize_features(FEAST_REPO, START, INTERVAL_END, dag.param("views"))
+    materialized = materialize_features(FEAST_REPO, START, INTERVAL_START, INTERVAL_END, dag.param("views"))
     training_set = get_training_features(
         FEAST_REPO, "{{ params.entities }}", dag.param("features"), "{{ params.training_data }}"
     )

@@ -64,11 +64,15 @@ class Platform:
         return Run(done.returncode, done.stdout + done.stderr, self._states(dag))
 
     def _states(self, dag: str) -> dict[str, str]:
-        # Airflow's own table, since its command wants the name of a run, and `dags test` makes one up.
+        # Airflow's command wants the name of a run, and `dags test` makes one up.
         newest = "SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY id DESC LIMIT 1"
         query = f"SELECT task_id, state FROM task_instance WHERE dag_id = ? AND run_id = ({newest})"  # noqa: S608
+        return dict(self.query(query, dag, dag))
+
+    def query(self, question: str, *parameters: str) -> list[tuple[Any, ...]]:
+        """Rows of Airflow's own database."""
         with closing(sqlite3.connect(self.folder / "airflow" / "airflow.db")) as database:
-            return dict(database.execute(query, (dag, dag)).fetchall())
+            return database.execute(question, parameters).fetchall()
 
     def frame(self, key: str) -> pd.DataFrame:
         """A parquet object."""
