@@ -4,10 +4,15 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.servers.waiting import wait_until
 
 from .online import VIEWS, hours_with_rows, source, times_of_hour, times_online, values_online
 from .platform import BUCKET, CUSTOMERS, DOCS_URL, Platform, Run
+
+# A run starts a dozen interpreters, and the first test all servers.
+pytestmark = pytest.mark.timeout(300)
 
 FEAST, QUALITY = "feast_feature_pipeline", "data_quality_pipeline"
 # The end of the hour that a run by hand is about: Airflow gives it the last hour that is over at its logical date.

@@ -8,6 +8,9 @@ import pytest
 
 from .platform import AIRFLOW, Platform
 
+# A run starts a dozen interpreters, and the first test all servers.
+pytestmark = pytest.mark.timeout(300)
+
 # Run by Airflow's own interpreter.
 SCRIPT = """
 import json
