@@ -27,8 +27,8 @@ def materialize_features(repo: str, start: str, hour: str, end: str, views: list
 
     begin, until = datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end)
     done = materialize(Path(repo), begin, until, views, resume=begin is None)
-    # Views that were materialized to the end before: the run is done again, so its own hour is, too. To go on from where they
-    # were left would begin behind the end, write nothing, and note that as materialized.
+    # Views that were materialized to the end before: the run is done again, so its own hour is, too. There is nothing to go on
+    # with from where they were left.
     again = [view.view for view in done.views if view.skipped]
     if not again:
         return done.as_json()

@@ -113,10 +113,10 @@ def _one(store: FeatureStore, view: Any, job: Job, listener: Listener) -> ViewRe
     planned = _planned(view, job)
     begin = time.monotonic()
     with _translated(view.name), contextlib.redirect_stdout(_Log()):
-        if job.start is None and not job.disable_event_timestamp:
+        if _is_feasts_to_begin(view, job):
             store.materialize_incremental(job.end, [view.name], job.full_feature_names, job.version)
         else:
-            start, end = _interval(job)
+            start, end = (datetime.fromisoformat(planned[name]) for name in ("start", "end"))
             store.materialize(start, end, [view.name], False, job.full_feature_names, job.version)
     return ViewReport(
         view=view.name,
@@ -135,8 +135,15 @@ def _interval(job: Job) -> tuple[datetime, datetime]:
     return job.start, job.end
 
 
+def _is_feasts_to_begin(view: Any, job: Job) -> bool:
+    """Whether Feast finds the begin. Not where a ttl says it: Feast counts that from now, and a past end gets too little."""
+    if job.start is not None or job.disable_event_timestamp:
+        return False
+    return getattr(view, "most_recent_end_time", None) is not None or getattr(view, "ttl", None) is None
+
+
 def _planned(view: Any, job: Job) -> dict[str, str]:
-    """From when to when, as Feast will have it."""
+    """From when to when; of an incremental one, from where the view was left, or from its ttl before the end."""
     if job.start is not None or job.disable_event_timestamp:
         start, end = _interval(job)
     else:

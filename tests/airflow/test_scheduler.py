@@ -17,13 +17,12 @@ RUN_SECONDS = 120.0
 
 
 def finished(platform: Platform, kind: str) -> dict[str, Any] | None:
-    """What the newest run of a kind gave, once it has ended well."""
-    rows = platform.query(
-        "SELECT run_id, state, data_interval_start, data_interval_end FROM dag_run WHERE dag_id = ? AND run_type = ?", DAG, kind
-    )
-    if not rows or rows[-1][1] not in ("success", "failed"):
+    """What the first run of a kind gave, once it has ended well: another one is scheduled if the hour turns."""
+    columns = "run_id, state, data_interval_start, data_interval_end"
+    rows = platform.query(f"SELECT {columns} FROM dag_run WHERE dag_id = ? AND run_type = ? ORDER BY id", DAG, kind)  # noqa: S608
+    if not rows or rows[0][1] not in ("success", "failed"):
         return None
-    name, state, *interval = rows[-1]
+    name, state, *interval = rows[0]
     assert state == "success", (platform.folder / "scheduler.log").read_text()[-4000:]
     returned = "SELECT value FROM xcom WHERE run_id = ? AND task_id = 'materialize_features' AND key = 'return_value'"
     ((report,),) = platform.query(returned, name)

@@ -70,6 +70,15 @@ def test_incremental_begins_where_the_last_one_ended(shelf: Shelf) -> None:
     assert report.views[0].end == now + timedelta(hours=1)
 
 
+def test_a_first_incremental_goes_back_from_its_end(shelf: Shelf) -> None:
+    """By the ttl, and the registry says the same. Feast goes back from now: up to a past end it writes too little."""
+    shelf.apply(visits(shelf, {1: 10}, ttl=timedelta(days=30)))
+    report, _ = shelf.run(None, END)
+    assert [(one.start, one.end, one.rows) for one in report.views] == [(END - timedelta(days=30), END, 1)]
+    shelf.ours.reopen()
+    assert shelf.ours.store.get_feature_view("visits").materialization_intervals == [(END - timedelta(days=30), END)]
+
+
 def test_incremental_to_where_it_has_been(shelf: Shelf) -> None:
     """Nothing is new, and nothing is noted: Feast would note an interval that ends before it begins."""
     shelf.apply(visits(shelf, {1: 10}))
