@@ -71,11 +71,7 @@ class ArrowAnswer:
         with pa.ipc.new_stream(sink, self._schema) as writer:
             writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         stream: bytes = sink.getvalue().to_pybytes()
-        if not ArrowAnswer._is_loaded:
-            from service.codec.packed_numbers import offer_packing
-
-            offer_packing()
-            ArrowAnswer._is_loaded = True
+        ArrowAnswer._is_loaded = True
         return stream
 
     def _explain(self, position: int, values: Sequence[Any]) -> UnreadableValue:

@@ -6,7 +6,9 @@ from typing import Any, cast
 import orjson
 
 from service.codec import timestamps
-from service.codec.values import ColumnCodec, RawColumn
+from service.codec.packed_numbers import RawColumn
+from service.codec.time_columns import read_times
+from service.codec.values import ColumnCodec
 from service.plan import Group, ViewRead
 from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column, VectorBuilder
 
@@ -20,52 +22,39 @@ Places = Sequence[tuple[int, int, int]]
 class ViewRows:
     """What the event times of one view say of each row. `statuses` is None when all rows are found and fresh."""
 
-    __slots__ = ("blanked", "cells", "statuses", "texts")
+    __slots__ = ("blanked", "cells", "statuses", "times")
 
     def __init__(
         self, view: ViewRead, column: RawColumn, now: int, keep_expired: bool, cells: Sequence[int], with_times: bool
     ) -> None:
         """`now` in nanoseconds since the epoch; `cells` count the view's values, in the order of STATUSES. Hot.
 
-        Without `with_times` nobody looks at `texts`.
+        Without `with_times` nobody looks at `times`, which are not there in a view without a ttl.
         """
         self.cells = cells
-        self.texts: Sequence[bytes] = ()
         self.statuses: list[str] | None = None
-        if not with_times and _is_surely_fresh(view, column, now):
-            return
-        if view.ttl or with_times:
-            self.texts = timestamps.to_texts(column)
-        if view.ttl:
-            # Texts are compared instead of times: fresh rows, which are most, need not be parsed.
-            bound = timestamps.bound_text((now - view.ttl) // timestamps.NANOSECONDS)
-            if not (all(column) and min(self.texts) > bound):
-                self._judge(column, bound, now - view.ttl, keep_expired)
+        self.times = read_times(column) if view.ttl or with_times else None
+        if view.ttl and self.times is not None:
+            if not self.times.all_since(now - view.ttl):
+                self._judge(column, self.times.texts, now - view.ttl, keep_expired)
         elif not all(column):
             self.statuses = [NOT_FOUND if raw is None else PRESENT for raw in column]
             self.blanked = [row for row, raw in enumerate(column) if raw is None]
 
-    def _judge(self, column: RawColumn, bound: bytes, oldest: int, keep_expired: bool) -> None:
-        """Row by row."""
+    def _judge(self, column: RawColumn, texts: Sequence[bytes], oldest: int, keep_expired: bool) -> None:
+        """Row by row; `oldest` is the first nanosecond that is within the ttl."""
+        bound = timestamps.bound_text(oldest // timestamps.NANOSECONDS)
         self.statuses = [
             PRESENT if text > bound and raw is not None else _status(raw, oldest)
-            for raw, text in zip(column, self.texts, strict=True)
+            for raw, text in zip(column, texts, strict=True)
         ]
         # Rows whose values are not to be shown, whatever is stored.
         hidden = (NOT_FOUND,) if keep_expired else (NOT_FOUND, OUTSIDE_MAX_AGE)
         self.blanked = [row for row, status in enumerate(self.statuses) if status in hidden]
 
 
-def _is_surely_fresh(view: ViewRead, column: RawColumn, now: int) -> bool:
-    """Whether all rows are there and fresh, as far as that can be told without looking at each. Hot."""
-    if not view.ttl or timestamps.oldest_second is None:
-        return False
-    second = timestamps.oldest_second(column)
-    return second is not None and second * timestamps.NANOSECONDS >= now - view.ttl
-
-
 def _status(raw: bytes | None, oldest: int) -> str:
-    """The status that an event time gives its row; `oldest` is the first nanosecond that is within the ttl."""
+    """The status that an event time gives its row."""
     if raw is None:
         return NOT_FOUND
     return OUTSIDE_MAX_AGE if timestamps.to_nanoseconds(raw) < oldest else PRESENT
@@ -74,7 +63,7 @@ def _status(raw: bytes | None, oldest: int) -> str:
 class Block:
     """Rows of one group, decoded at once and then cut into the vectors of each request that asked for some of them."""
 
-    __slots__ = ("_columns", "_present", "_views")
+    __slots__ = ("_columns", "_present", "_views", "_with_times")
 
     def __init__(
         self, group: Group, columns: Sequence[RawColumn], now: int, builder: VectorBuilder, with_times: bool, is_packed: bool
@@ -85,6 +74,7 @@ class Block:
         memoryviews.
         """
         self._present = builder.present
+        self._with_times = with_times
         self._views = []
         fresh = True
         for view in group.views:
@@ -130,7 +120,7 @@ class Block:
     def cut(self, start: int, stop: int, answer: list[Any]) -> None:
         """Put the vectors of the rows from `start` to `stop` where they belong in `answer`. Hot."""
         all_present = self._present(stop - start)
-        times = [b"[%s]" % b",".join(rows.texts[start:stop]) for rows in self._views]
+        times = [b"" if rows.times is None else rows.times.to_json(start, stop) for rows in self._views]
         for codec, values, plain, statuses, places in self._columns:
             cut = [column[start:stop] for column in values]
             arrays = list(map(orjson.dumps, cut)) if plain else codec.to_json(cut)
@@ -144,7 +134,7 @@ class Block:
 
     def take(self, start: int, stop: int, answer: list[Any]) -> None:
         """The same with Columns in place of vectors."""
-        times = [rows.texts[start:stop] for rows in self._views]
+        times = [rows.times.texts[start:stop] if self._with_times and rows.times else () for rows in self._views]
         for _, values, _, statuses, places in self._columns:
             for index, owner, position in places:
                 of_column = statuses[index] if statuses is not None else None
@@ -162,7 +152,7 @@ def find_unreadable(group: Group, columns: Sequence[RawColumn]) -> tuple[int, st
     """The row and the name of the first thing in `columns` that isn't what Feast writes."""
     for view in group.views:
         for row, raw in enumerate(columns[view.timestamp_field]):
-            if not _is_readable(timestamps.to_texts, (raw,)):
+            if not _is_readable(read_times, (raw,)):
                 return row, f"the event time of {view.name}"
     for features in group.features:
         for column, name in zip(features.take(columns), features.names, strict=True):

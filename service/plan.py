@@ -12,7 +12,8 @@ import orjson
 
 from service.catalog import Catalog
 from service.catalog.definitions import ViewDefinition
-from service.codec.values import ColumnCodec, RawColumn, codec_for
+from service.codec.packed_numbers import RawColumn
+from service.codec.values import ColumnCodec, codec_for
 from service.columns import Columns
 from service.computations import Computation, Computations
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder

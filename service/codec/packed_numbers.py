@@ -4,7 +4,6 @@ All rows of all columns of one type at once, without a Python object for each: s
 of the type. Where one has not, the codecs of `service.codec.values` read them.
 """
 
-import functools
 import struct
 from collections.abc import Sequence
 from itertools import chain
@@ -13,45 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from service.codec import timestamps
-from service.codec.messages import NULL_TIMESTAMP
-from service.codec.values import RawColumn, codec_for
+RawColumn = Sequence[bytes | None]
 
 # What the bytes of a varint (https://protobuf.dev/programming-guides/encoding) have in the bit that says whether more follow.
 _LAST = 0x80
 _CONTENT = 0x7F
 _LONGEST = 10
-# Of a serialized Timestamp (service.codec.timestamps): its bytes where it has no fraction, and what it begins with.
-_WHOLE_SECOND = 6
-_SECONDS_TAG = 0x08
-
-
-def offer_packing() -> None:
-    """Tell the codecs of numbers how to pack them."""
-    codec_for("FLOAT").pack = functools.partial(pack_floats, 0x35, "f")
-    codec_for("DOUBLE").pack = functools.partial(pack_floats, 0x29, "d")
-    codec_for("INT32").pack = functools.partial(pack_varints, 0x18, "i")
-    codec_for("INT64").pack = functools.partial(pack_varints, 0x20, "q")
-    codec_for("BOOL").pack = functools.partial(pack_varints, 0x38, "?")
-    codec_for("UNIX_TIMESTAMP").pack = functools.partial(pack_varints, 0x40, "q", null=NULL_TIMESTAMP)
-    timestamps.oldest_second = oldest_second
-
-
-def oldest_second(column: RawColumn) -> int | None:
-    """The least of the seconds of serialized Timestamps; None where one is absent, or has a fraction. Hot: 30 ns a row.
-
-    Those without are, from 1978 until 2242, a tag and a varint of five bytes.
-    """
-    joined = _join([column])
-    if joined is None or len(joined) != _WHOLE_SECOND * len(column):
-        return None
-    table = np.frombuffer(joined, np.uint8).reshape(-1, _WHOLE_SECOND)
-    if (table[:, 0] != _SECONDS_TAG).any() or (table[:, 1:-1] < _LAST).any() or (table[:, -1] >= _LAST).any():
-        return None
-    seconds = np.zeros(len(column), np.int64)
-    for place in range(1, _WHOLE_SECOND):
-        seconds |= (table[:, place] & _CONTENT).astype(np.int64) << (7 * (place - 1))
-    return int(seconds.min())
 
 
 def pack_floats(tag: int, letter: str, columns: Sequence[RawColumn]) -> list[memoryview] | None:

@@ -4,7 +4,7 @@ Source of the format: google/protobuf/timestamp.proto (field 1 seconds, field 2 
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 NANOSECONDS = 1_000_000_000
@@ -12,9 +12,6 @@ NANOSECONDS = 1_000_000_000
 EPOCH_JSON = b'"1970-01-01T00:00:00Z"'
 # A timestamp is about 12 bytes; with its decoded forms an entry is some 300 bytes of memory.
 CACHE_ENTRIES = 32_768
-
-# The least of the seconds of a raw column, or None where it can't be told at once; `service.codec.packed_numbers` sets it.
-oldest_second: Callable[[Sequence[bytes | None]], int | None] | None = None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

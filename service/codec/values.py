@@ -4,6 +4,7 @@ Source of the format: feast/protos/feast/types/Value.proto. A scalar is a tag an
 hand, several times faster than protobuf does; everything else goes through `service.codec.messages`.
 """
 
+import functools
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ from typing import Any, Protocol
 import orjson
 
 from service.codec.messages import NULL_TIMESTAMP, parse_value
+from service.codec.packed_numbers import RawColumn, pack_floats, pack_varints
 from service.codec.timestamps import read_varint, to_signed
 
-RawColumn = Sequence[bytes | None]
 # Packs columns; None unless all rows of all of them are there and of one type.
 Pack = Callable[[Sequence[RawColumn]], list[memoryview] | None]
 # Values longer than this are seldom seen twice; shorter ones are labels, counts and flags, which are.
@@ -29,7 +30,7 @@ class ColumnCodec(Protocol):
     """How one Feast type is read: all the columns of that type at once, since a call costs more than a short column.
 
     `is_uniform` says that no value that it gave was of another type than its own, so that nobody has to look for one. `pack`
-    gives columns of numbers packed, as `service.codec.packed_numbers` does once it is loaded; None where it can't.
+    gives columns of numbers packed, as `service.codec.packed_numbers` does; None where the type isn't one of numbers.
     """
 
     is_uniform: bool
@@ -48,9 +49,8 @@ class ColumnCodec(Protocol):
 class FloatCodec:
     """FLOAT and DOUBLE: a fixed-size payload, so that any number of rows is one unpacking."""
 
-    pack: Pack | None = None
-
     def __init__(self, tag: int, letter: str) -> None:
+        self.pack: Pack | None = functools.partial(pack_floats, tag, letter)
         self._tag = bytes([tag])
         self._size = 1 + struct.calcsize(letter)
         self._zero = self._tag + bytes(self._size - 1)
@@ -113,10 +113,11 @@ class FloatCodec:
 class ScalarCodec(dict[bytes | None, Any]):
     """Integers, booleans, timestamps and strings: a bounded cache from a value's bytes, so that a hit stays in C."""
 
-    pack: Pack | None = None
-
-    def __init__(self, tag: int, wire: str) -> None:
+    def __init__(self, tag: int, wire: str, letter: str = "") -> None:
+        """`letter` is struct's format of packed ones."""
         super().__init__()
+        null = NULL_TIMESTAMP if wire == "time" else None
+        self.pack: Pack | None = functools.partial(pack_varints, tag, letter, null=null) if letter else None
         self._tag = tag
         self._text = wire == "text"
         self._bool = wire == "bool"
@@ -212,10 +213,10 @@ _message_codec = MessageCodec()
 _codecs: dict[str, ColumnCodec] = {
     "FLOAT": FloatCodec(0x35, "f"),
     "DOUBLE": FloatCodec(0x29, "d"),
-    "INT32": ScalarCodec(0x18, "int"),
-    "INT64": ScalarCodec(0x20, "int"),
-    "BOOL": ScalarCodec(0x38, "bool"),
-    "UNIX_TIMESTAMP": ScalarCodec(0x40, "time"),
+    "INT32": ScalarCodec(0x18, "int", "i"),
+    "INT64": ScalarCodec(0x20, "int", "q"),
+    "BOOL": ScalarCodec(0x38, "bool", "?"),
+    "UNIX_TIMESTAMP": ScalarCodec(0x40, "time", "q"),
     "STRING": ScalarCodec(0x12, "text"),
 }
 

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from feast.protos.feast.types.Value_pb2 import Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from service.codec.packed_numbers import offer_packing, oldest_second
 from service.codec.values import codec_for
 
 FIELDS = {
@@ -37,11 +35,6 @@ RANDOM: dict[str, Callable[[Random], Any]] = {
     "q": lambda rng: rng.randint(-(2**63), 2**63 - 1) >> rng.randint(0, 63),
     "?": lambda rng: rng.random() < 0.5,
 }
-
-
-@pytest.fixture(autouse=True)
-def _offered() -> None:
-    offer_packing()
 
 
 def stored(value_type: str, values: Sequence[Any]) -> list[bytes | None]:
@@ -113,31 +106,3 @@ def test_an_integer_that_32_bits_do_not_hold_is_not_packed_as_one() -> None:
 def test_what_is_no_number_has_no_packing(value_type: str) -> None:
     """It is decoded."""
     assert codec_for(value_type).pack is None
-
-
-def test_the_oldest_of_whole_seconds_is_told() -> None:
-    """Of any time that has five bytes, which is from 1978 until 2242."""
-    rng = Random(5)
-    for _ in range(50):
-        seconds = [rng.randint(2**28, 2**33) for _ in range(rng.randint(1, 40))]
-        column = [Timestamp(seconds=second).SerializeToString() for second in seconds]
-        expected = min(seconds) if all(len(raw) == 6 for raw in column) else None
-        assert oldest_second(column) == expected
-
-
-NO_SECONDS: dict[str, bytes | None] = {
-    "absent": None,
-    "the epoch": b"",
-    "a fraction": Timestamp(seconds=2**31, nanos=5).SerializeToString(),
-    "1970": Timestamp(seconds=5).SerializeToString(),
-    "not seconds": b"\x10" * 6,
-    "not whole": b"\x08" * 6,
-}
-
-
-@pytest.mark.parametrize("other", NO_SECONDS.values(), ids=NO_SECONDS)
-def test_where_the_oldest_cannot_be_told_at_once_nothing_is(other: bytes | None) -> None:
-    """Then each is looked at; other lengths that add up to the right one are no excuse."""
-    whole = Timestamp(seconds=2**31).SerializeToString()
-    assert oldest_second([whole, other]) is None
-    assert oldest_second([whole, Timestamp(seconds=2**28 - 1).SerializeToString(), whole + b"\x00"]) is None
