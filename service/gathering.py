@@ -22,37 +22,37 @@ from service.vectors import VectorBuilder
 # Rows of one request decoded in one go (about 2 ms of 12 features): others get their turn in between.
 ROWS_AT_ONCE = 512
 # Rows of several requests: with more, Redis and this process would wait for each other instead of working at the same time.
-ROWS_TOGETHER = 128
+ROWS_TOGETHER = 40
 
 
 class Part:
-    """The rows that one request asked for: the keys of each group."""
+    """The rows that one request asked for: the entities' ids of each group."""
 
-    __slots__ = ("future", "keys", "rows")
+    __slots__ = ("future", "ids", "rows")
 
-    def __init__(self, keys: Sequence[list[bytes]], rows: int, future: "asyncio.Future[list[Any]]") -> None:
-        self.keys = keys
+    def __init__(self, ids: Sequence[list[bytes]], rows: int, future: "asyncio.Future[list[Any]]") -> None:
+        self.ids = ids
         self.rows = rows
         self.future = future
 
 
 class Batch:
-    """Parts of one plan that are read together; `keys` of each group, every key once."""
+    """Parts of one plan that are read together; `ids` of each group, every one once."""
 
-    __slots__ = ("keys", "parts", "plan", "rows", "started")
+    __slots__ = ("ids", "parts", "plan", "rows", "started")
 
     def __init__(self, plan: ReadPlan) -> None:
         self.plan = plan
         self.parts: list[Part] = []
         self.rows = 0
-        self.keys: list[list[bytes]] = []
+        self.ids: list[list[bytes]] = []
         self.started = time.perf_counter()
 
-    def all_keys(self, group: int) -> list[bytes]:
-        """The keys of all rows of one group, in the order of the parts."""
+    def all_ids(self, group: int) -> list[bytes]:
+        """Those of all rows of one group, in the order of the parts."""
         if len(self.parts) == 1:
-            return self.parts[0].keys[group]
-        return list(chain.from_iterable([part.keys[group] for part in self.parts]))
+            return self.parts[0].ids[group]
+        return list(chain.from_iterable([part.ids[group] for part in self.parts]))
 
 
 class Gatherer:
@@ -73,30 +73,31 @@ class Gatherer:
         # Asked once: asyncio looks at the process's id each time, which is a call of the kernel, some 4 microseconds.
         return asyncio.get_running_loop()
 
-    def read(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
+    def read(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
         """The vectors of the plan's features, of up to ROWS_AT_ONCE rows, each in its place in the answer; or its columns.
 
-        `keys` are those of each group. Hot.
+        `ids` are those of each group. Hot.
         """
         batch = self._gathered.get(id(plan))
         if batch is None or batch.rows + rows > ROWS_TOGETHER:
             if batch is not None:
                 self._send(batch)
+                self._store.flush()
             elif not self._gathered:
                 self._loop.call_soon(self._send_gathered)
             batch = self._gathered[id(plan)] = Batch(plan)
-        return self._add(batch, keys, rows)
+        return self._add(batch, ids, rows)
 
-    def read_now(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int, within: float) -> "asyncio.Future[list[Any]]":
+    def read_now(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int, within: float) -> "asyncio.Future[list[Any]]":
         """The same for a part of a larger read, which has so many seconds left."""
         batch = Batch(plan)
-        future = self._add(batch, keys, rows)
+        future = self._add(batch, ids, rows)
         self._send(batch, within)
         return future
 
-    def _add(self, batch: Batch, keys: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
+    def _add(self, batch: Batch, ids: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        batch.parts.append(Part(keys, rows, future))
+        batch.parts.append(Part(ids, rows, future))
         batch.rows += rows
         return future
 
@@ -111,8 +112,8 @@ class Gatherer:
 
     def _send(self, batch: Batch, within: float | None = None) -> None:
         groups = batch.plan.groups
-        batch.keys = [list(dict.fromkeys(batch.all_keys(group))) for group in range(len(groups))]
-        reads = [(group.read, keys) for group, keys in zip(groups, batch.keys, strict=True)]
+        batch.ids = [list(dict.fromkeys(batch.all_ids(group))) for group in range(len(groups))]
+        reads = [(group.read, ids) for group, ids in zip(groups, batch.ids, strict=True)]
         try:
             self._store.read_hashes(reads, within).add_done_callback(lambda replies: self._receive(batch, replies))
         except StoreUnavailable as error:
@@ -141,12 +142,12 @@ class Gatherer:
         now = self._clock()
         answers: list[list[Any]] = [[None] * plan.reads for _ in batch.parts]
         first = 0
-        for index, (group, unique) in enumerate(zip(plan.groups, batch.keys, strict=True)):
-            keys = batch.all_keys(index)
-            rows = _spread(replies[first : first + len(unique)], unique, keys)
-            check_rows(rows, keys)
+        for index, (group, unique) in enumerate(zip(plan.groups, batch.ids, strict=True)):
+            ids = batch.all_ids(index)
+            rows = _spread(replies[first : first + len(unique)], unique, ids)
+            check_rows(rows, map(group.read.key, ids))
             first += len(unique)
-            block = self._decode(group, keys, tuple(zip(*rows, strict=True)), now, plan)
+            block = self._decode(group, ids, tuple(zip(*rows, strict=True)), now, plan)
             cut = block.take if plan.as_columns else block.cut
             start = 0
             for part, answer in zip(batch.parts, answers, strict=True):
@@ -159,14 +160,14 @@ class Gatherer:
 
     def _answer_alone(self, batch: Batch, part: Part, replies: Sequence[HashRow]) -> None:
         alone = Batch(batch.plan)
-        alone.parts, alone.rows, alone.keys = [part], part.rows, batch.keys
+        alone.parts, alone.rows, alone.ids = [part], part.rows, batch.ids
         try:
             self._answer(alone, replies)
         except Exception as error:
             _fail(alone, error)
 
     def _decode(
-        self, group: Group, keys: Sequence[bytes], columns: Sequence[Sequence[bytes | None]], now: int, plan: ReadPlan
+        self, group: Group, ids: Sequence[bytes], columns: Sequence[Sequence[bytes | None]], now: int, plan: ReadPlan
     ) -> Block:
         try:
             return Block(group, columns, now, self._builder, plan.with_times, plan.is_packed)
@@ -175,7 +176,7 @@ class Gatherer:
             if found is None:
                 raise
             row, name = found
-            raise UnreadableValue(f"Redis key {keys[row]!r}: {name} can't be read: {error}") from error
+            raise UnreadableValue(f"Redis key {group.read.key(ids[row])!r}: {name} can't be read: {error}") from error
 
 
 def _fail(batch: Batch, error: BaseException) -> None:
@@ -184,9 +185,9 @@ def _fail(batch: Batch, error: BaseException) -> None:
             part.future.set_exception(error)
 
 
-def _spread(rows: Sequence[HashRow], unique: list[bytes], keys: list[bytes]) -> Sequence[HashRow]:
-    """Rows of unique keys to rows of all keys: an entity that is asked for twice is fetched once."""
-    if unique == keys:
+def _spread(rows: Sequence[HashRow], unique: list[bytes], ids: list[bytes]) -> Sequence[HashRow]:
+    """Rows of unique ids to rows of all: an entity that is asked for twice is fetched once."""
+    if unique == ids:
         return rows
-    by_key = dict(zip(unique, rows, strict=True))
-    return [by_key[key] for key in keys]
+    by_id = dict(zip(unique, rows, strict=True))
+    return [by_id[one] for one in ids]

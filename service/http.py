@@ -48,11 +48,7 @@ _STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phr
 
 
 class CoalescingTransport:
-    """Collects what is written in one turn of the event loop: a write to a socket costs more than a whole small read.
-
-    So do the answers to several connections that end in one turn: written one behind the other, the first of them wakes
-    the client's process, the others find it awake.
-    """
+    """Collects what is written in one turn of the event loop: a write to a socket costs more than a whole small read."""
 
     __slots__ = ("_call_soon", "_transport", "_unsent")
 
@@ -66,6 +62,13 @@ class CoalescingTransport:
         if not self._unsent:
             self._call_soon(self._flush)
         self._unsent.append(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Send at once what nothing more belongs to: the client goes on while the next answer is made."""
+        if self._unsent:
+            self.write(data)
+        else:
+            self._transport.write(data)
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
@@ -212,7 +215,7 @@ class HotHttpProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             more += b"connection: close\r\n"
         head = _STATUS_LINES[status] + self._default_headers()
-        self._coalescing.write(
+        self._coalescing.write_whole(
             b"%s%scontent-type: %s\r\ncontent-length: %d\r\n\r\n%s" % (head, more, content_type, len(body), body)
         )
         cycle.response_complete = True

@@ -77,8 +77,7 @@ class JoinKey:
         return f"must be {_WANTED[self.value_type]} ({self.value_type}), not {describe(value)}"
 
     def _encode_integers(self, column: Sequence[int]) -> list[bytes]:
-        pack = self._pack
-        return [pack(value) for value in column]
+        return list(map(self._pack, column))
 
     def _encode_strings(self, column: Sequence[str]) -> list[bytes]:
         return [_with_length(value.encode()) for value in column]
@@ -105,9 +104,12 @@ class JoinKey:
 
 
 class KeyEncoder:
-    """Redis keys of one combination of join keys, in one project."""
+    """Redis keys of one combination of join keys, in one project.
 
-    __slots__ = ("_prefix", "_suffix", "join_keys")
+    All of them begin with `prefix` and end with `suffix`; the entity's id, which tells them apart, stands between.
+    """
+
+    __slots__ = ("join_keys", "prefix", "suffix")
 
     def __init__(self, join_keys: Sequence[JoinKey], project: str, version: int) -> None:
         """`join_keys` under the names they have in the store; Feast sorts them by name."""
@@ -117,17 +119,21 @@ class KeyEncoder:
             name = join_key.name.encode()
             prefix += struct.pack("<I", _TYPE_NUMBERS["STRING"])
             prefix += (struct.pack("<I", len(name)) if version > 2 else b"") + name
-        self._prefix = prefix + self.join_keys[0].head
-        self._suffix = project.encode()
+        self.prefix = prefix + self.join_keys[0].head
+        self.suffix = project.encode()
 
-    def encode(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
+    def encode(self, columns: Sequence[list[bytes]]) -> list[bytes]:
         """One key a row, from the encoded column of each join key in `self.join_keys`' order. Hot."""
-        prefix, suffix = self._prefix, self._suffix
+        prefix, suffix = self.prefix, self.suffix
+        return [prefix + entity_id + suffix for entity_id in self.ids(columns)]
+
+    def ids(self, columns: Sequence[list[bytes]]) -> list[bytes]:
+        """The entity's id of each row, as it stands in the key. Hot: with one join key that is its column."""
         if len(columns) == 1:
-            return [prefix + value + suffix for value in columns[0]]
+            return columns[0]
         heads = [b"", *(join_key.head for join_key in self.join_keys[1:])]
         parts = [[head + value for value in column] for head, column in zip(heads, columns, strict=True)]
-        return [b"%s%s%s" % (prefix, b"".join(values), suffix) for values in zip(*parts, strict=True)]
+        return list(map(b"".join, zip(*parts, strict=True)))
 
 
 def _with_length(data: bytes) -> bytes:

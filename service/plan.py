@@ -173,7 +173,9 @@ def _group(
     fields = _Fields()
     for position, selection in selected:
         fields.add(selection, offset + position)
-    return Group(encoder, inputs, HashRead(list(fields.indexes)), tuple(fields.views), fields.features())
+    return Group(
+        encoder, inputs, HashRead(list(fields.indexes), encoder.prefix, encoder.suffix), tuple(fields.views), fields.features()
+    )
 
 
 class _Fields:

@@ -54,9 +54,9 @@ class Reader:
             if len(columns[0].values) * plan.width <= VALUES_AT_ONCE:
                 return self._render(plan, columns, entities)
             return await asyncio.get_running_loop().run_in_executor(None, self._render, plan, columns, entities)
-        keys, rows = self._prepare(plan, entities)
+        ids, rows = self._prepare(plan, entities)
         is_small = rows <= ROWS_AT_ONCE
-        answer = await (self._gatherer.read(plan, keys, rows) if is_small else self._read_much(plan, keys, rows))
+        answer = await (self._gatherer.read(plan, ids, rows) if is_small else self._read_much(plan, ids, rows))
         return self._join(plan, answer, entities)
 
     def _render(self, plan: ReadPlan, columns: Sequence[Column], entities: Mapping[str, Sequence[Any]]) -> bytes:
@@ -71,14 +71,14 @@ class Reader:
 
     async def read_columns(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> list[Column]:
         """The answer's columns, on-demand features among them; raises ComputationFailed and ComputationTimeout, too."""
-        keys, rows = self._prepare(plan, entities)
+        ids, rows = self._prepare(plan, entities)
         data = [field.read(entities[field.column]) for field in plan.request]
         expected = self._derivation.expect(plan)
         try:
             columns: list[Any] = [None] * plan.reads
             if plan.groups:  # else these are on-demand features of request data alone
                 is_small = rows <= ROWS_AT_ONCE
-                columns = await (self._gatherer.read(plan, keys, rows) if is_small else self._read_much(plan, keys, rows))
+                columns = await (self._gatherer.read(plan, ids, rows) if is_small else self._read_much(plan, ids, rows))
             columns[: len(plan.echoed)] = [self._vectors.echo(entities[column]) for column in plan.echoed]
             await self._derivation.add(plan, columns, entities, data, rows, expected)
         finally:
@@ -86,18 +86,18 @@ class Reader:
         return columns[: plan.width]
 
     def _prepare(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> tuple[list[list[bytes]], int]:
-        """The keys of each group, and the number of rows. Hot."""
+        """The entities' ids of each group, and the number of rows. Hot."""
         rows = self._count_rows(entities)
         encoded = [join_key.encode(entities[column], f"entities.{column}") for column, join_key in plan.join_keys]
         self._entities.observe(rows)
-        return [_keys(group, encoded, rows) for group in plan.groups], rows
+        return [_ids(group, encoded, rows) for group in plan.groups], rows
 
-    async def _read_much(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> list[Any]:
+    async def _read_much(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> list[Any]:
         """What the plan reads of more than ROWS_AT_ONCE rows, each in its place: vectors, or columns."""
-        parts = [part async for part in self._read_in_parts(plan, keys, rows)]
+        parts = [part async for part in self._read_in_parts(plan, ids, rows)]
         return (concatenate_columns if plan.as_columns else concatenate)(parts, len(plan.echoed))
 
-    async def _read_in_parts(self, plan: ReadPlan, keys: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Any]]:
+    async def _read_in_parts(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Any]]:
         """Part by part, so that other requests get their turn; all within one deadline.
 
         Two are under way at a time: Redis has the next while one is decoded.
@@ -109,7 +109,7 @@ class Reader:
                 left = deadline - time.perf_counter()
                 if left <= 0:
                     raise StoreTimeout(f"Redis didn't answer for all of {rows} entities within the deadline.")
-                part = [column[start : start + ROWS_AT_ONCE] for column in keys]
+                part = [column[start : start + ROWS_AT_ONCE] for column in ids]
                 coming.append(self._gatherer.read_now(plan, part, min(ROWS_AT_ONCE, rows - start), left))
                 if len(coming) > 1:
                     yield await coming.popleft()
@@ -138,7 +138,7 @@ class Reader:
         return rows
 
 
-def _keys(group: Group, encoded: Sequence[list[bytes]], rows: int) -> list[bytes]:
+def _ids(group: Group, encoded: Sequence[list[bytes]], rows: int) -> list[bytes]:
     if not group.inputs:
-        return group.encoder.encode([_DUMMY_ID * rows])
-    return group.encoder.encode([encoded[index] for index in group.inputs])
+        return group.encoder.ids([_DUMMY_ID * rows])
+    return group.encoder.ids([encoded[index] for index in group.inputs])

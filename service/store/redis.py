@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol
 
 import hiredis
@@ -77,16 +77,18 @@ class RedisStore:
     def read_hashes(
         self, reads: Sequence[tuple[HashRead, Sequence[bytes]]], within: float | None = None
     ) -> "asyncio.Future[list[HashRow]]":
-        """HMGET each read's fields of each of its keys, all in one write; a row a key, in order, to be given to check_rows.
+        """HMGET each read's fields of each of its keys, which ids stand for, all in one write.
+
+        A row a key, in order, to be given to check_rows.
 
         `within` are the seconds that are left, where they are less than the deadline. The future raises StoreTimeout past
         the deadline, StoreUnavailable when Redis is gone; so does the call itself when there is no connection. Hot.
         """
         if len(reads) == 1:
-            command, keys = reads[0]
-            return self._send(command.encode(keys), len(keys), within)
-        written = b"".join([command.encode(keys) for command, keys in reads])
-        return self._send(written, sum(len(keys) for _, keys in reads), within)
+            command, ids = reads[0]
+            return self._send(command.encode(ids), len(ids), within)
+        written = b"".join([command.encode(ids) for command, ids in reads])
+        return self._send(written, sum(len(ids) for _, ids in reads), within)
 
     def flush(self) -> None:
         """Write what was asked in this turn of the event loop, as would happen at its end."""
@@ -158,13 +160,13 @@ class RedisStore:
             connection.close("The service is shutting down.")
 
 
-def check_rows(rows: Sequence[HashRow], keys: Sequence[bytes]) -> None:
+def check_rows(rows: Sequence[HashRow], keys: Iterable[bytes]) -> None:
     """Raise StoreUnavailable or UnreadableValue if a row of a read is an error of Redis's instead. Hot."""
     if hiredis.ReplyError in set(map(type, rows)):
         _refuse(rows, keys)
 
 
-def _refuse(replies: Sequence[Any], keys: Sequence[bytes]) -> NoReturn:
+def _refuse(replies: Sequence[Any], keys: Iterable[bytes]) -> NoReturn:
     """Redis answers with errors while it loads its data, after a failover, and for a key that isn't a hash."""
     for reply, key in zip(replies, keys, strict=True):
         if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("WRONGTYPE"):

@@ -40,6 +40,15 @@ def test_keys_of_one_length_take_the_short_way(length: int) -> None:
     assert HashRead([b"f", b"_ts:v"]).encode(keys) == expected
 
 
+@examples(200)
+@given(prefix=WORDS, ids=st.lists(WORDS, min_size=1, max_size=8), suffix=WORDS)
+def test_keys_are_what_stands_around_their_ids(prefix: bytes, ids: list[bytes], suffix: bytes) -> None:
+    """Ids of one length or of several."""
+    read = HashRead([b"f"], prefix, suffix)
+    assert [read.key(entity_id) for entity_id in ids] == [prefix + entity_id + suffix for entity_id in ids]
+    assert read.encode(ids) == b"".join(packed(b"HMGET", prefix + entity_id + suffix, b"f") for entity_id in ids)
+
+
 def test_keys_that_look_like_the_protocol_are_only_keys() -> None:
     """Lengths say where an argument ends, not line ends."""
     key = b"$5\r\nHMGET\r\n*1\r\n"

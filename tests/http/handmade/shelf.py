@@ -46,11 +46,10 @@ class Shelf:
     ) -> "asyncio.Future[list[HashRow]]":
         """The fields of each key, None where there are none."""
         self.calls += 1
-        self.asked += [key for _, keys in reads for key in keys]
+        keys = [(read.fields, read.key(entity_id)) for read, ids in reads for entity_id in ids]
+        self.asked += [key for _, key in keys]
         replies: asyncio.Future[list[HashRow]] = asyncio.get_running_loop().create_future()
-        replies.set_result(
-            [[self.hashes.get(key, {}).get(field) for field in read.fields] for read, keys in reads for key in keys]
-        )
+        replies.set_result([[self.hashes.get(key, {}).get(field) for field in fields] for fields, key in keys])
         return replies
 
 
