@@ -138,4 +138,4 @@ def test_pandas_stays_out_of_workers_that_do_not_need_it(redis: EmbeddedRedis, t
         libraries = Path(f"/proc/{pid}/maps").read_text()
     assert "/orjson/" in libraries
     assert "/pandas/" not in libraries
-    assert "/numpy/" not in libraries
+    assert "/pyarrow/" not in libraries
