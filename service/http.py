@@ -65,10 +65,8 @@ class CoalescingTransport:
 
     def write_whole(self, data: bytes) -> None:
         """Send at once what nothing more belongs to: the client goes on while the next answer is made."""
-        if self._unsent:
-            self.write(data)
-        else:
-            self._transport.write(data)
+        self._unsent.append(data)
+        self._flush()
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
