@@ -116,7 +116,7 @@ def _one(store: FeatureStore, view: Any, job: Job, listener: Listener) -> ViewRe
         if _is_feasts_to_begin(view, job):
             store.materialize_incremental(job.end, [view.name], job.full_feature_names, job.version)
         else:
-            start, end = (datetime.fromisoformat(planned[name]) for name in ("start", "end"))
+            start, end = _from_to(view, job)
             store.materialize(start, end, [view.name], False, job.full_feature_names, job.version)
     return ViewReport(
         view=view.name,
@@ -143,14 +143,16 @@ def _is_feasts_to_begin(view: Any, job: Job) -> bool:
 
 
 def _planned(view: Any, job: Job) -> dict[str, str]:
-    """From when to when; of an incremental one, from where the view was left, or from its ttl before the end."""
-    if job.start is not None or job.disable_event_timestamp:
-        start, end = _interval(job)
-    else:
-        end = job.end
-        done = getattr(view, "most_recent_end_time", None)
-        start = as_utc(done) if done is not None else end - (getattr(view, "ttl", None) or FEASTS_DEFAULT)
+    start, end = _from_to(view, job)
     return {"view": view.name, "start": start.isoformat(), "end": end.isoformat()}
+
+
+def _from_to(view: Any, job: Job) -> tuple[datetime, datetime]:
+    """Of an incremental one, from where the view was left, or from its ttl before the end."""
+    if job.start is not None or job.disable_event_timestamp:
+        return _interval(job)
+    done = getattr(view, "most_recent_end_time", None)
+    return as_utc(done) if done is not None else job.end - (getattr(view, "ttl", None) or FEASTS_DEFAULT), job.end
 
 
 def _is_done(view: Any, job: Job) -> bool:
