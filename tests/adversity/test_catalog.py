@@ -16,7 +16,7 @@ from tests.servers.load import Load
 from tests.servers.service_process import Answer, ServiceProcess
 from tests.servers.waiting import until, wait_until
 
-from .site import QUESTIONS, SERVICE, Site, open_site
+from .site import PATIENT, QUESTIONS, SERVICE, Site, open_site
 
 KINDS = ("sql", "file")
 CACHE_TTL_SECONDS = 1
@@ -49,7 +49,13 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sta
         started = {
             kind: Started(
                 stack.enter_context(
-                    open_site(tmp_path_factory.mktemp(kind), kind=kind, cache_ttl_seconds=CACHE_TTL_SECONDS, prepared=False)
+                    open_site(
+                        tmp_path_factory.mktemp(kind),
+                        environment=PATIENT,
+                        kind=kind,
+                        cache_ttl_seconds=CACHE_TTL_SECONDS,
+                        prepared=False,
+                    )
                 )
             )
             for kind in KINDS

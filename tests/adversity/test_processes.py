@@ -16,7 +16,7 @@ from tests.servers.load import Load
 from tests.servers.service_process import ServiceProcess, alive
 from tests.servers.waiting import until, wait_until
 
-from .site import QUESTIONS, Site, body, open_site, question
+from .site import PATIENT, QUESTIONS, Site, body, open_site, question
 
 WORKERS = 2
 # A worker starts in a second; on a busy machine in some.
@@ -25,7 +25,6 @@ REPLACED_SECONDS = 20.0
 READ_AGAIN_SECONDS = 40.0
 # Long enough to be waiting still when the signal comes.
 SLOW_SECONDS = 1.5
-PATIENT = {"FEATURE_SERVICE_READ_DEADLINE_MS": "20000"}
 
 
 @pytest.fixture(scope="module")
