@@ -10,7 +10,8 @@ import pytest
 from pipelines.local.redis import EmbeddedRedis, TlsFiles
 from service.errors import StoreUnavailable
 from service.store import RedisStore
-from tests.servers.tls import make_tls_files, redis_has_tls
+from tests.servers.redis_build import redis_has_tls
+from tests.servers.tls import make_tls_files
 
 from .stores import connected, fill, read, row, started
 

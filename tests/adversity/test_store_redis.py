@@ -12,6 +12,7 @@ import pytest
 from pipelines.local.redis import EmbeddedRedis
 from service.errors import StoreTimeout, StoreUnavailable, UnreadableValue
 from service.store import HashRead, RedisStore, check_rows
+from tests.servers.redis_build import redis_version
 from tests.servers.waiting import until
 
 from .stores import CUSTOMERS, DEADLINE_SECONDS, RECOVERY_SECONDS, connected, fill, key, read, row, started
@@ -23,7 +24,9 @@ SLOW_LOADING = ("--key-load-delay", "2000", "--loading-process-events-interval-b
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
     """A Redis with the customers, on disk too."""
-    arguments = ("--enable-debug-command", "yes", "--busy-reply-threshold", "50")
+    arguments = ("--lua-time-limit", "50")
+    if redis_version() >= (7,):  # before, nobody had to ask for DEBUG
+        arguments += ("--enable-debug-command", "yes")
     with EmbeddedRedis(tmp_path_factory.mktemp("redis"), args=arguments) as server:
         fill(server)
         server.command("SAVE")
@@ -101,6 +104,8 @@ async def test_redis_stopped_in_its_tracks_under_load(redis: EmbeddedRedis, stor
 
 async def test_redis_that_loads_its_data_is_unavailable(redis: EmbeddedRedis, store: RedisStore) -> None:
     """While Redis answers LOADING, reads say so; then they are right."""
+    if redis_version() < (7,):
+        pytest.skip("this redis-server can't be slowed down while it runs; Debian's can")
     for name, value in zip(SLOW_LOADING[::2], SLOW_LOADING[1::2], strict=True):
         assert redis.command("CONFIG", "SET", name.removeprefix("--"), value) == b"OK"
     async with Readers(store) as readers:

