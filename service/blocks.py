@@ -9,7 +9,7 @@ from service.codec import timestamps
 from service.codec.packed_numbers import RawColumn
 from service.codec.time_columns import read_times
 from service.codec.values import ColumnCodec
-from service.plan import Group, ViewRead
+from service.groups import Group, ViewRead
 from service.vectors import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column, VectorBuilder
 
 # What reading raises for bytes that Feast didn't write: cut short, not UTF-8, a time beyond the year 9999.
@@ -61,7 +61,7 @@ def _status(raw: bytes | None, oldest: int) -> str:
 
 
 class Block:
-    """Rows of one group, decoded at once and then cut into the vectors of each request that asked for some of them."""
+    """Rows of one group, decoded at once and then cut into what each request gets that asked for some of them."""
 
     __slots__ = ("_columns", "_present", "_views", "_with_times")
 
@@ -117,23 +117,20 @@ class Block:
         builder.cells[rows.cells[0]] += len(values)
         return None
 
-    def cut(self, start: int, stop: int, answer: list[Any]) -> None:
-        """Put the vectors of the rows from `start` to `stop` where they belong in `answer`. Hot."""
+    def cut(self, start: int, stop: int, arrays: list[bytes]) -> None:
+        """Add the JSON arrays of the rows from `start` to `stop`, in the order that `service.arrangement` says. Hot."""
         all_present = self._present(stop - start)
-        times = [b"" if rows.times is None else rows.times.to_json(start, stop) for rows in self._views]
-        for codec, values, plain, statuses, places in self._columns:
+        arrays += [b"" if rows.times is None else rows.times.to_json(start, stop) for rows in self._views]
+        for codec, values, plain, statuses, _ in self._columns:
             cut = [column[start:stop] for column in values]
-            arrays = list(map(orjson.dumps, cut)) if plain else codec.to_json(cut)
+            arrays += map(orjson.dumps, cut) if plain else codec.to_json(cut)
             if statuses is None:
-                for index, owner, position in places:
-                    answer[position] = (arrays[index], all_present, times[owner])
-                continue
-            of_columns = [all_present if column is None else orjson.dumps(column[start:stop]) for column in statuses]
-            for index, owner, position in places:
-                answer[position] = (arrays[index], of_columns[index], times[owner])
+                arrays += [all_present] * len(cut)
+            else:
+                arrays += [all_present if column is None else orjson.dumps(column[start:stop]) for column in statuses]
 
     def take(self, start: int, stop: int, answer: list[Any]) -> None:
-        """The same with Columns in place of vectors."""
+        """Put the Columns of the rows from `start` to `stop` where they belong in `answer`."""
         times = [rows.times.texts[start:stop] if self._with_times and rows.times else () for rows in self._views]
         for _, values, _, statuses, places in self._columns:
             for index, owner, position in places:

@@ -14,8 +14,9 @@ from typing import Any
 
 from service.blocks import UNREADABLE, Block, find_unreadable
 from service.errors import StoreUnavailable, UnreadableValue
+from service.groups import Group
 from service.metrics import Metrics
-from service.plan import Group, ReadPlan
+from service.plan import ReadPlan
 from service.store import HashRow, RedisStore, check_rows
 from service.vectors import VectorBuilder
 
@@ -74,7 +75,7 @@ class Gatherer:
         return asyncio.get_running_loop()
 
     def read(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> "asyncio.Future[list[Any]]":
-        """The vectors of the plan's features, of up to ROWS_AT_ONCE rows, each in its place in the answer; or its columns.
+        """What the plan reads of up to ROWS_AT_ONCE rows: the JSON arrays that it arranges; or columns, each in its place.
 
         `ids` are those of each group. Hot.
         """
@@ -140,7 +141,7 @@ class Gatherer:
         """Decode all rows, group by group, and give each part its own."""
         plan = batch.plan
         now = self._clock()
-        answers: list[list[Any]] = [[None] * plan.reads for _ in batch.parts]
+        answers: list[list[Any]] = [[None] * plan.reads if plan.as_columns else [] for _ in batch.parts]
         first = 0
         for index, (group, unique) in enumerate(zip(plan.groups, batch.ids, strict=True)):
             ids = batch.all_ids(index)

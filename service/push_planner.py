@@ -6,8 +6,8 @@ from service.catalog import Catalog, nearest
 from service.catalog.definitions import FeatureDefinition, PushSourceDefinition, ViewDefinition
 from service.codec.encoders import encoder_for
 from service.errors import InvalidRequest, UnknownName, ValidationMisconfigured
+from service.groups import hash_field
 from service.keys import DUMMY_JOIN_KEY, JoinKey, KeyEncoder, shorten
-from service.plan import hash_field
 from service.push_plan import Policy, PushedFeature, PushPlan, Validation, WriteGroup
 from service.store import HashWrite
 

@@ -3,19 +3,21 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from service.columns import ragged
 from service.derivation import Derivation
 from service.errors import InvalidRequest, Problem, RequestTooLarge, StoreTimeout
 from service.gathering import ROWS_AT_ONCE, Gatherer
+from service.groups import Group
 from service.keys import DUMMY_JOIN_KEY, DUMMY_VALUE, JoinKey
 from service.metrics import Metrics
-from service.plan import Group, ReadPlan
+from service.plan import ReadPlan
 from service.store import RedisStore
 from service.transforms import Transforms
-from service.vectors import Column, VectorBuilder, concatenate, concatenate_columns, to_json
+from service.vectors import Column, VectorBuilder, concatenate, concatenate_columns
 
 # Values of columns that are written as JSON within a millisecond; more are in a thread.
 VALUES_AT_ONCE = 20_000
@@ -57,17 +59,16 @@ class Reader:
         ids, rows = self._prepare(plan, entities)
         is_small = rows <= ROWS_AT_ONCE
         answer = await (self._gatherer.read(plan, ids, rows) if is_small else self._read_much(plan, ids, rows))
-        return self._join(plan, answer, entities)
+        return plan.template % plan.arrange([*self._echo(plan, entities), *answer])
 
     def _render(self, plan: ReadPlan, columns: Sequence[Column], entities: Mapping[str, Sequence[Any]]) -> bytes:
         """The JSON of columns."""
-        first = len(plan.echoed)
-        return self._join(plan, [None] * first + self._vectors.vectors(plan.codecs, columns[first:]), entities)
+        vectors = self._vectors.vectors(plan.codecs, columns[len(plan.echoed) :])
+        return plan.template % plan.arrange([*self._echo(plan, entities), *chain.from_iterable(vectors)])
 
-    def _join(self, plan: ReadPlan, answer: list[Any], entities: Mapping[str, Sequence[Any]]) -> bytes:
-        """The JSON of vectors, and of the entity columns before them. Hot."""
-        answer[: len(plan.echoed)] = [self._vectors.entity(entities[column]) for column in plan.echoed]
-        return b'{"results":[%s%s' % (to_json(answer), plan.tail)
+    def _echo(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> Iterable[bytes]:
+        """The arrays of the entity columns, which open the answer. Hot."""
+        return chain.from_iterable([self._vectors.entity(entities[column]) for column in plan.echoed])
 
     async def read_columns(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> list[Column]:
         """The answer's columns, on-demand features among them; raises ComputationFailed and ComputationTimeout, too."""
@@ -93,9 +94,9 @@ class Reader:
         return [_ids(group, encoded, rows) for group in plan.groups], rows
 
     async def _read_much(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> list[Any]:
-        """What the plan reads of more than ROWS_AT_ONCE rows, each in its place: vectors, or columns."""
+        """The same as `Gatherer.read` gives, of more than ROWS_AT_ONCE rows."""
         parts = [part async for part in self._read_in_parts(plan, ids, rows)]
-        return (concatenate_columns if plan.as_columns else concatenate)(parts, len(plan.echoed))
+        return concatenate_columns(parts, len(plan.echoed)) if plan.as_columns else concatenate(parts)
 
     async def _read_in_parts(self, plan: ReadPlan, ids: Sequence[list[bytes]], rows: int) -> AsyncIterator[list[Any]]:
         """Part by part, so that other requests get their turn; all within one deadline.

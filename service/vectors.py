@@ -16,9 +16,9 @@ NOT_FOUND = "NOT_FOUND"
 OUTSIDE_MAX_AGE = "OUTSIDE_MAX_AGE"
 STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
 
-# One feature's part of the answer: the JSON arrays of its values, statuses and event times.
+# One feature's part of the answer: the JSON arrays of its values, statuses and event times, and where they stand.
 Vector = tuple[bytes, bytes, bytes]
-_NOTHING: Vector = (b"", b"", b"")
+VECTOR_TEMPLATE = b'{"values":%s,"statuses":%s,"event_timestamps":%s}'
 
 
 class Column(NamedTuple):
@@ -92,28 +92,9 @@ class VectorBuilder:
         return cells
 
 
-def to_json(vectors: Sequence[Vector]) -> bytes:
-    """The objects that stand in `results`, separated by commas. Hot: most vectors share all but their values."""
-    parts: list[bytes] = []
-    statuses = times = end = b""
-    for values, vector_statuses, vector_times in vectors:
-        if vector_statuses is not statuses or vector_times is not times:
-            statuses, times = vector_statuses, vector_times
-            end = b',"statuses":%s,"event_timestamps":%s}' % (statuses, times)
-        parts += (b',{"values":', values, end)
-    parts[0] = b'{"values":'
-    return b"".join(parts)
-
-
-def concatenate(parts: Sequence[Sequence[Vector]], first: int) -> list[Vector]:
-    """The vectors of consecutive ranges of rows as vectors of all rows; the places before `first` stay free."""
-    joined = [_NOTHING] * first
-    for vectors in zip(*[part[first:] for part in parts], strict=True):
-        values, statuses, times = (
-            b"[%s]" % b",".join([array[1:-1] for array in arrays]) for arrays in zip(*vectors, strict=True)
-        )
-        joined.append((values, statuses, times))
-    return joined
+def concatenate(parts: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """The JSON arrays of consecutive ranges of rows as arrays of all rows."""
+    return [b"[%s]" % b",".join([array[1:-1] for array in arrays]) for arrays in zip(*parts, strict=True)]
 
 
 def concatenate_columns(parts: Sequence[Sequence[Column | None]], first: int) -> list[Column | None]:

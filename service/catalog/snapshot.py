@@ -15,7 +15,7 @@ NOTHING_LISTED = b'{"feature_views":[],"feature_services":[],"push_sources":[]}'
 # Memory for kept plans. A model server sends a handful of shapes for ever; the bound is for those who vary them.
 MAX_PLAN_BYTES = 32 * 1024 * 1024
 # What a plan takes for each feature, measured.
-PLAN_BYTES_A_FEATURE = 300
+PLAN_BYTES_A_FEATURE = 600
 
 
 class Catalog:

@@ -21,9 +21,9 @@ from service.codec.event_times import store_times
 from service.codec.scalar_encoders import PACKS, UNFIT, Pack
 from service.codec.timestamps import NANOSECONDS
 from service.errors import InvalidRequest
+from service.groups import hash_field
 from service.keys import JoinKey, KeyEncoder
 from service.materialization.job import MaterializationFailed
-from service.plan import hash_field
 from service.store.writes import HashWrite
 
 # Feast's event times are datetimes, so nothing below a microsecond is stored.

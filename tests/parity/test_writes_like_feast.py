@@ -17,8 +17,8 @@ from feast.value_type import ValueType
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from pipelines.local.redis import EmbeddedRedis
+from service.groups import hash_field
 from service.keys import JoinKey, KeyEncoder
-from service.plan import hash_field
 from service.store.writes import HashWrite, RowWriter, WriteReport
 from tests.adversity.stores import connected
 

@@ -10,7 +10,8 @@ from feast.infra.online_stores.helpers import _mmh3
 from service.catalog import Catalog
 from service.catalog.definitions import decode_catalog, encode
 from service.errors import FeatureNameCollision, InvalidRequest, UnknownName
-from service.plan import ReadPlan, Shape, compile_plan, hash_field
+from service.groups import hash_field
+from service.plan import ReadPlan, Shape, compile_plan
 from tests.http.handmade.definitions import (
     CUSTOMER,
     EVERYONE,
@@ -39,7 +40,7 @@ def planned(
 
 def metadata_of(plan: ReadPlan) -> dict[str, Any]:
     """What the end of the answer says."""
-    parsed: dict[str, Any] = json.loads(b'{"results":[' + plan.tail)["metadata"]
+    parsed: dict[str, Any] = json.loads(plan.metadata)
     return parsed
 
 
