@@ -16,9 +16,8 @@ NOT_FOUND = "NOT_FOUND"
 OUTSIDE_MAX_AGE = "OUTSIDE_MAX_AGE"
 STATUSES = (PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE)
 
-# One feature's part of the answer: the JSON arrays of its values, statuses and event times, and where they stand.
+# One feature's part of the answer: the JSON arrays of its values, statuses and event times.
 Vector = tuple[bytes, bytes, bytes]
-VECTOR_TEMPLATE = b'{"values":%s,"statuses":%s,"event_timestamps":%s}'
 
 
 class Column(NamedTuple):
