@@ -59,16 +59,17 @@ class Reader:
         ids, rows = self._prepare(plan, entities)
         is_small = rows <= ROWS_AT_ONCE
         answer = await (self._gatherer.read(plan, ids, rows) if is_small else self._read_much(plan, ids, rows))
-        return plan.template % plan.arrange([*self._echo(plan, entities), *answer])
+        return self._join(plan, answer, entities)
 
     def _render(self, plan: ReadPlan, columns: Sequence[Column], entities: Mapping[str, Sequence[Any]]) -> bytes:
         """The JSON of columns."""
         vectors = self._vectors.vectors(plan.codecs, columns[len(plan.echoed) :])
-        return plan.template % plan.arrange([*self._echo(plan, entities), *chain.from_iterable(vectors)])
+        return self._join(plan, chain.from_iterable(vectors), entities)
 
-    def _echo(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> Iterable[bytes]:
-        """The arrays of the entity columns, which open the answer. Hot."""
-        return chain.from_iterable([self._vectors.entity(entities[column]) for column in plan.echoed])
+    def _join(self, plan: ReadPlan, arrays: Iterable[bytes], entities: Mapping[str, Sequence[Any]]) -> bytes:
+        """The JSON of an answer's arrays, and of the entity columns before them. Hot."""
+        echoed = chain.from_iterable([self._vectors.entity(entities[column]) for column in plan.echoed])
+        return plan.template % plan.arrange([*echoed, *arrays])
 
     async def read_columns(self, plan: ReadPlan, entities: Mapping[str, Sequence[Any]]) -> list[Column]:
         """The answer's columns, on-demand features among them; raises ComputationFailed and ComputationTimeout, too."""
