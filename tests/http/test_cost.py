@@ -17,7 +17,8 @@ SMALL = 200_000  # bytes
 FACTOR, MOST = 4, 9.0
 # Below this much time a ratio says nothing.
 FLOOR_SECONDS = 0.01
-TRIES = 3
+# What else the machine does lands in the CPU time of a try, but hardly in all of them; work that is there is in each.
+TRIES = 12
 VIEWS = 500
 
 
@@ -78,8 +79,8 @@ BODIES: dict[str, Callable[[int], str]] = {
 }
 
 
-def cost(service: Running, body: bytes) -> float:
-    """Seconds of CPU, of client and server together: the least of a few tries."""
+def cost(service: Running, body: bytes, enough: float = FLOOR_SECONDS) -> float:
+    """Seconds of CPU, of client and server together: the least of tries, which end when it is below `enough`."""
     least = float("inf")
     for _ in range(TRIES):
         started = time.process_time()
@@ -87,6 +88,8 @@ def cost(service: Running, body: bytes) -> float:
         least = min(least, time.process_time() - started)
         assert 400 <= response.status_code < 500, response.text
         assert len(response.content) < 50_000
+        if least < enough:
+            break
     return least
 
 
@@ -95,11 +98,13 @@ def test_four_times_the_size_is_about_four_times_the_cost(large: Running, name: 
     """And the answer doesn't grow with the body."""
     small, big = (BODIES[name](size).encode() for size in (SMALL, FACTOR * SMALL))
     assert len(big) > 0.8 * FACTOR * len(small) > 0.1 * FACTOR * SMALL
-    assert cost(large, big) < MOST * max(cost(large, small), FLOOR_SECONDS)
+    limit = MOST * max(cost(large, small), FLOOR_SECONDS)
+    assert cost(large, big, limit) < limit
 
 
 @pytest.mark.parametrize("name", BODIES)
 def test_no_body_costs_much_more_than_its_bytes(large: Running, name: str) -> None:
     """Than a body of the same size that is read through to its last byte, a number at a time."""
     plain = cost(large, b"[" + b",".join([b"1"] * (2 * SMALL)) + b"]")
-    assert cost(large, BODIES[name](FACTOR * SMALL).encode()) < 20 * max(plain, FLOOR_SECONDS)
+    limit = 20 * max(plain, FLOOR_SECONDS)
+    assert cost(large, BODIES[name](FACTOR * SMALL).encode(), limit) < limit
