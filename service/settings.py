@@ -3,7 +3,8 @@
 What Feast configures (registry, online store, auth) stays in feature_store.yaml. Each setting has a line in docs/settings.md.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,10 +19,25 @@ def _milliseconds(default: float, description: str) -> Any:
 PREFIX = "FEATURE_SERVICE_"
 
 
-def unknown_variables(environment: Iterable[str]) -> list[str]:
+# A pod gets such variables for each Service of its namespace, unless enableServiceLinks is false; one that is called
+# feature-service gives them the prefix of settings. https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_LINK_ADDRESS = re.compile(r"(tcp|udp|sctp)://.+:[0-9]+")
+_LINK_NAME = re.compile(r"\w*(_SERVICE_(HOST|PORT(_\w+)?)|_PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR))")
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """The variables that look like settings and aren't: most likely misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return sorted(
+        name
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name not in known and not _is_service_link(name, value)
+    )
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    tail = name.removeprefix(PREFIX.rstrip("_"))
+    return _LINK_NAME.fullmatch(tail) is not None or ("_PORT" in tail and _LINK_ADDRESS.fullmatch(value) is not None)
 
 
 class Settings(BaseSettings):

@@ -352,7 +352,7 @@ def test_strings_of_any_length(length: int) -> None:
         ("SCALAR_MAP", {"1": {"a": 1}}, lambda inner: {"1": {"a": inner["1"]}}),
         ("VALUE_LIST", [[1]], lambda inner: [inner]),
     ],
-    ids=str,
+    ids=["map", "map of a list", "list of structs", "scalar map", "list of values"],
 )
 def test_nothing_is_stored_that_is_too_deep_to_be_read(value_type: str, innermost: Any, wrap: Any) -> None:
     """Protobuf writes what it then refuses to parse; the deepest value that it parses is still taken."""

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.cli import main
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
 
 EX_CONFIG = 78
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -138,3 +138,26 @@ def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("FEATURE_SERVICE_MAX_ENTITES", "5")
     assert main(["serve", "--repo", "nowhere"]) == 78
     assert "FEATURE_SERVICE_MAX_ENTITES" in capsys.readouterr().err
+
+
+def test_what_kubernetes_sets_for_a_service_of_the_same_name_is_no_setting() -> None:
+    """A pod beside Services `feature-service` and `feature-service-canary` starts; what only looks alike is told."""
+    links = {
+        f"FEATURE_SERVICE{name}": value
+        for service in ("", "_CANARY")
+        for name, value in {
+            f"{service}_SERVICE_HOST": "10.96.0.7",
+            f"{service}_SERVICE_PORT": "6566",
+            f"{service}_SERVICE_PORT_HTTP": "6566",
+            f"{service}_PORT": "tcp://10.96.0.7:6566",
+            f"{service}_PORT_6566_TCP": "tcp://10.96.0.7:6566",
+            f"{service}_PORT_6566_TCP_PROTO": "tcp",
+            f"{service}_PORT_6566_TCP_PORT": "6566",
+            f"{service}_PORT_6566_TCP_ADDR": "10.96.0.7",
+        }.items()
+    }
+    assert unknown_variables(links) == []
+    assert unknown_variables({"FEATURE_SERVICE_PORT": "6566", "FEATURE_SERVICE_HOST": "0.0.0.0"}) == [
+        "FEATURE_SERVICE_HOST",
+        "FEATURE_SERVICE_PORT",
+    ]
