@@ -136,6 +136,17 @@ def _client_of(environment: tuple[tuple[str, str], ...]) -> Any:
         raise BadInput(f"The S3 server can't be used as the environment names it: {error}. Check AWS_ENDPOINT_URL.") from error
 
 
+def make_bucket(place: str) -> None:
+    """Make the bucket of a place, unless it is there already."""
+    bucket, _ = split(place)
+    with told(place, "make the bucket of"):
+        try:
+            _client().create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                raise
+
+
 def check_bucket(place: str) -> None:
     """Refuse a place in a bucket that isn't there: PlaceNotFound."""
     bucket, _ = split(place)
