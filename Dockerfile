@@ -25,13 +25,10 @@ COPY --from=build /opt/feature-service /opt/feature-service
 COPY feast-repo/customer_features /srv/feast-repo
 COPY expectations /srv/expectations
 # A user without a name is enough; what is written goes to /tmp (sockets, counters), so the root may be read-only.
-# Feast writes beside feature_store.yaml only for stores that are files, and Great Expectations' telemetry stays off.
 ENV PATH=/opt/feature-service/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
-    FEAST_USAGE=False \
-    GX_ANALYTICS_ENABLED=False
+    PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /srv
 EXPOSE 6566
