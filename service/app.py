@@ -58,6 +58,8 @@ class FeatureService:
         self.metrics = Metrics(metrics_directory)
         self.fatal: ConfigurationError | None = None
         self.on_fatal: Callable[[], None] = lambda: None
+        # Awaited when everything has been begun, before connections are accepted.
+        self.before_accepting: Callable[[], Awaitable[None]] = _nothing
         self._strict = strict
         self._resources = Resources(settings, self.metrics, expectations, strict, repo)
         self.catalog = CatalogClient(definitions, self.metrics, self._open, self._check_sources, self._resources.functions.load)
@@ -102,6 +104,11 @@ class FeatureService:
             logger.error("%s Pushes to it are refused.", reason)
         return reasons
 
+    async def tried(self) -> None:
+        """Return when there are definitions and Redis, or it is known why there aren't."""
+        await self.catalog.tried.wait()
+        await self._resources.tried()
+
     def interrupt(self) -> None:
         """The process is to end: have whoever waits for a materialization answered while there is time."""
         self._resources.interrupt()
@@ -142,6 +149,7 @@ class FeatureService:
             self._fail(error)
         self.catalog.start()
         try:
+            await self.before_accepting()
             yield
         finally:
             await self.catalog.stop()
@@ -176,6 +184,10 @@ class FeatureService:
         answer = _respond(self._problems.plain(error.status_code, error.detail, detail))
         answer.headers.update(error.headers or {})
         return answer
+
+
+async def _nothing() -> None:
+    """What there is to wait for where nobody says."""
 
 
 def _respond(answer: Answer) -> Response:

@@ -130,6 +130,12 @@ class Resources:
             raise CatalogUnavailable(NOT_READ_YET)
         return self._jobs
 
+    async def tried(self) -> None:
+        """Return when Redis is reached, or it is known why it can't be; at once before the first catalog."""
+        for store in (self.reads, self._writes):
+            if store is not None:
+                await store.tried.wait()
+
     def interrupt(self) -> None:
         """Begin to stop: end the materialization that runs here, so that who waits for it is answered in time."""
         if self._jobs is not None:

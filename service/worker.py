@@ -30,6 +30,10 @@ SWITCH_SECONDS = 0.0005
 # come back from a library's code can't be interrupted otherwise. The log then has where it was.
 STANDSTILL_SECONDS = 10.0
 ALIVE_EVERY_SECONDS = 1.0
+# A worker accepts connections when it can answer, so that it refuses none which others could have taken: those beside it, when
+# it takes a dead one's place. It doesn't wait for longer than this for a registry that doesn't answer; then it says so.
+ACCEPT_SECONDS = 8.0
+LOOK_SECONDS = 0.1
 
 
 def main() -> int:
@@ -56,6 +60,7 @@ def main() -> int:
     server = _Server(config, app)
     # Not handle_exit, after which uvicorn ends the process by the signal, and no exit code says what is wrong.
     app.on_fatal = functools.partial(setattr, server, "should_exit", True)
+    app.before_accepting = functools.partial(_until_it_can_answer, app, server)
     listener = socket.socket(fileno=arguments.listen)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(server, listener))
@@ -95,6 +100,16 @@ class _Server(uvicorn.Server):
         """As uvicorn's."""
         self._application.interrupt()
         await super().shutdown(sockets)
+
+
+async def _until_it_can_answer(app: FeatureService, server: uvicorn.Server) -> None:
+    """Wait for definitions and Redis, or for the reason why there are none; not when the process is to end."""
+    trying = asyncio.ensure_future(app.tried())
+    waited = 0.0
+    while not trying.done() and not server.should_exit and waited < ACCEPT_SECONDS:
+        await asyncio.wait((trying,), timeout=LOOK_SECONDS)
+        waited += LOOK_SECONDS
+    trying.cancel()
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

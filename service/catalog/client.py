@@ -37,6 +37,8 @@ class CatalogClient:
         self.current: Catalog | None = None
         self.failure: str | None = None
         self.checked_at = 0.0
+        # Set by the first reading that is known of, however it ended.
+        self.tried = asyncio.Event()
         self._digest: int | None = None
         self._socket = socket
         self._metrics = metrics
@@ -108,10 +110,12 @@ class CatalogClient:
             if isinstance(message, Snapshot):
                 await self._take(message)
                 self._checked(message.checked_at)
+                self.tried.set()
             elif isinstance(message, Unchanged):
                 self._checked(message.checked_at)
             elif isinstance(message, Failed):
                 self.failure = message.reason
+                self.tried.set()
             elif isinstance(message, Refreshed):
                 future = self._refreshes.get(message.number)
                 if future is not None and not future.done():

@@ -61,6 +61,8 @@ class RedisStore:
         self._keepers: list[asyncio.Task[None]] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._last_error = f"Redis at {address} isn't connected yet."
+        # Set by the first attempt to connect, however it ended.
+        self.tried = asyncio.Event()
 
     def start(self) -> None:
         """Begin to connect in the background; reads raise StoreUnavailable until it has."""
@@ -143,6 +145,7 @@ class RedisStore:
                 if self._last_error != str(error):
                     logger.warning("%s", error)
                 self._last_error = str(error)
+                self.tried.set()
             # Jitter, so that many workers don't come back to a restarted Redis at the same moment.
             await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
@@ -151,6 +154,7 @@ class RedisStore:
         """Serve reads from `connection` until it is lost."""
         self._open.append(connection)
         self._observer.store_connected()
+        self.tried.set()
         try:
             await connection.closed
         finally:

@@ -90,9 +90,9 @@ async def test_a_killed_worker_is_replaced_and_the_others_go_on(site: Site) -> N
             )
             assert before[1] in site.service.worker_pids
             await asyncio.to_thread(site.service.wait_ready, REPLACED_SECONDS)
-            assert load.lost - lost <= 2 * 8  # a client may meet the new worker before it has its definitions
+            assert load.lost - lost <= 8
             await load.more(50)
-    assert set(load.statuses) <= {200, 503}
+    assert set(load.statuses) == {200}  # no client meets the new worker before it has its definitions
     assert not load.wrong
 
 

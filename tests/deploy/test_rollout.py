@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from tests.servers import nginx
 from tests.servers.load import Load, Question
 from tests.servers.nginx import Nginx
 from tests.servers.service_process import ServiceProcess
+from tests.servers.waiting import wait_until
 
 from .stack import Stack
 from .test_compose import READ, ROW
@@ -65,6 +67,32 @@ async def test_no_read_fails_while_replicas_are_replaced(
             kill_at_once(second)
             await load.more(MANY, SECONDS)
         assert (set(load.statuses), load.lost, load.wrong) == ({200}, closed, []), load
+
+
+def test_a_replica_that_is_ready_is_so_with_all_of_its_workers(stack: Stack) -> None:
+    """No read is refused because it meets a worker that is behind the others: Kubernetes sends clients when one is ready."""
+    replica = stack.replica(environment=PATIENT)
+    try:
+        replica.start()
+        wait_until(lambda: len(replica.worker_pids) == replica.workers > 1, "that its workers are started", SECONDS)
+        late = replica.worker_pids[-1]
+        os.kill(late, signal.SIGSTOP)
+        wait_until(lambda: is_ready(replica), "that another one is ready", SECONDS)
+        os.kill(late, signal.SIGCONT)
+        statuses: Counter[int] = Counter()
+        while replica.metric("redis_connections", purpose="writes") < replica.workers:
+            statuses.update(replica.read(READ).status for _ in range(READERS))
+        assert statuses.keys() == {200}, statuses
+    finally:
+        replica.stop()
+
+
+def is_ready(service: ServiceProcess) -> bool:
+    """Whether the worker that answers says so."""
+    try:
+        return service.get("/health/ready").status == 200
+    except OSError:
+        return False
 
 
 def kill_at_once(service: ServiceProcess) -> None:

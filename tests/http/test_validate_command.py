@@ -110,8 +110,11 @@ def test_no_line_is_longer_than_the_terminal(
     assert "row 1: -0.5" in printed
 
 
-def test_several_files_are_judged_one_after_the_other(good: Path, bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_files_are_judged_one_after_the_other(
+    good: Path, bad: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worst decides how it ends, and one that can't be read keeps none of the others from it."""
+    monkeypatch.setenv("COLUMNS", "300")  # no path is folded, however deep the test's folder lies
     assert "good.parquet" in ends(BAD_DATA, capsys, *SUITE, bad, good)
     printed = ends(NOT_TOLD, capsys, *SUITE, good.parent / "nothing.csv", bad, good)
     assert "nothing.csv can't be read: No such file or directory." in printed

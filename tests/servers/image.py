@@ -28,7 +28,7 @@ class Containers:
         """Nothing is there yet."""
         self._folder = folder
         # Without an overlay file system and without a user session's services.
-        self._storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", "--storage-driver=vfs"]
+        self._storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", "--storage-driver=overlay"]
 
     def build(self, root: Path) -> None:
         """Build the Dockerfile of `root`, on a minimal Debian with its Python: hubs needn't be reached."""
