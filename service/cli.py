@@ -24,7 +24,7 @@ DEFAULT_PORT = 6566
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 78 (EX_CONFIG) means that something has to be mended before it can start."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     if options.command == "validate":
         return run_command(options)
     if options.command == "parity":
@@ -62,7 +62,8 @@ async def _supervise(options: argparse.Namespace, listener: socket.socket, setti
     return await supervisor.run()
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(prog="feature-service", description="A fast, exact online feature server for Feast.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve a Feast repository over HTTP")

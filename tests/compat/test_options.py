@@ -8,7 +8,7 @@ from feast.cli.cli import cli
 from feast.cli.serve import serve_command
 
 from service.catalog.configuration import load_config
-from service.cli import _parser, main
+from service.cli import command_line, main
 
 from .kiosk import Kiosk
 
@@ -49,7 +49,7 @@ def default_of(option: click.Parameter) -> object:
 @pytest.mark.parametrize("option", SAME)
 def test_the_same(option: str) -> None:
     """With the same default."""
-    ours = _parser().parse_args(["serve", "--repo", "nowhere"])
+    ours = command_line().parse_args(["serve", "--repo", "nowhere"])
     assert STOCKS[option].default == getattr(ours, option.removeprefix("--")) == SAME[option]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipelines.local.layout import EXPECTATIONS_DIR, REPO_DIR
 from pipelines.local.redis import EmbeddedRedis
-from service.cli import _parser
+from service.cli import command_line
 from tests.servers.postgres import PASSWORD, PostgresServer
 from tests.servers.s3 import S3Server
 from tests.servers.service_process import ServiceProcess
@@ -82,7 +82,8 @@ class Stack:
 
     def replica(self, port: int = 0, environment: Mapping[str, str] = NOTHING) -> ServiceProcess:
         """Another `feature-service`, not started yet; on a free port unless told otherwise."""
-        options = _parser().parse_args([self._here(each) for each in self.document["services"]["feature-service"]["command"]])
+        arguments = self.document["services"]["feature-service"]["command"]
+        options = command_line().parse_args([self._here(each) for each in arguments])
         return ServiceProcess(
             options.repo,
             workers=options.workers,

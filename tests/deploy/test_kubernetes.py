@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.cli import _parser
+from service.cli import command_line
 from service.settings import Settings
 from service.supervisor import KILL_MARGIN_SECONDS
 from tests.servers.kubernetes import KubernetesApi
@@ -80,7 +80,7 @@ def try_to_apply(cluster: KubernetesApi, manifests: Manifests) -> Any:
 
 def test_the_command_line_is_one_that_the_service_has(manifests: Manifests) -> None:
     """The port is the one that probes and Service are sent to."""
-    options = _parser().parse_args(container(manifests)["args"])
+    options = command_line().parse_args(container(manifests)["args"])
     assert (options.command, options.host, options.port) == (
         "serve",
         "0.0.0.0",
