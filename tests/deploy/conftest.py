@@ -14,9 +14,7 @@ from tests.servers.kubernetes import KubernetesApi, kustomize
 from tests.servers.postgres import PostgresServer
 from tests.servers.s3 import S3Server
 
-from .stack import Stack, compose
-
-ROOT = Path(__file__).parents[2]
+from .stack import ROOT, Stack, compose
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,6 @@ class Stack:
         """The servers are empty; `folder` is for logs."""
         self.document = compose()
         self.s3 = s3
-        self.postgres = postgres
-        self.redis = redis
         self._folder = folder
         self._instead = {
             "http://s3:8333": s3.endpoint_url,

@@ -10,8 +10,7 @@ import pytest
 from pipelines.local.layout import CUSTOMER_FILE
 from tests.servers.waiting import wait_until
 
-from .conftest import ROOT
-from .stack import PROGRAMS, Stack, compose
+from .stack import PROGRAMS, ROOT, Stack, compose
 
 READ = {"feature_service": "fraud_model_v1", "entities": {"customer_id": [1001, 5]}}
 ROW = {

@@ -11,7 +11,7 @@ from service.settings import Settings
 from service.supervisor import KILL_MARGIN_SECONDS
 from tests.servers.kubernetes import KubernetesApi
 
-from .conftest import ROOT
+from .stack import ROOT
 
 KINDS = {
     "ConfigMap", "CronJob", "Deployment", "HorizontalPodAutoscaler", "Ingress", "Namespace",

@@ -17,8 +17,7 @@ from tests.servers import prometheus
 from tests.servers.prometheus import Prometheus
 from tests.servers.waiting import wait_until
 
-from .conftest import ROOT
-from .stack import Stack
+from .stack import ROOT, Stack
 from .test_compose import READ, ROW
 
 RULES = ROOT / "deploy" / "prometheus"

@@ -27,7 +27,6 @@ class Containers:
     def __init__(self, folder: Path) -> None:
         """Nothing is there yet."""
         self._folder = folder
-        # Without an overlay file system and without a user session's services.
         self._storage = [f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}", "--storage-driver=overlay"]
 
     def build(self, root: Path) -> None:

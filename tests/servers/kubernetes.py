@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
 import trustme
 import yaml
 
 from pipelines.local.redis import HOST, free_port
 
 from .child import ServerProcess
+from .waiting import is_ok
 
 READY_SECONDS = 60.0
 TOKEN = "test-token"
@@ -67,7 +67,7 @@ class KubernetesApi:
         ]  # fmt: skip
         server = ServerProcess([*command, "--unsafe-no-fsync"], self._folder / "etcd.log", dict(os.environ))
         self._servers.append(server)
-        server.wait_until(lambda: _answers(f"{client}/health"), READY_SECONDS)
+        server.wait_until(lambda: is_ok(f"{client}/health"), READY_SECONDS)
         return client
 
     def _start_apiserver(self, etcd: str) -> None:
@@ -85,7 +85,10 @@ class KubernetesApi:
         ]  # fmt: skip
         server = ServerProcess(command, self._folder / "apiserver.log", dict(os.environ))
         self._servers.append(server)
-        server.wait_until(lambda: _answers(f"https://{HOST}:{self._port}/readyz"), READY_SECONDS)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        # The certificate is one that the server made for itself a moment ago.
+        url = f"https://{HOST}:{self._port}/readyz"
+        server.wait_until(lambda: is_ok(url, headers=headers, verify=False), READY_SECONDS)
 
     def _config(self) -> Path:
         path = self._folder / "kubeconfig"
@@ -123,12 +126,3 @@ def kustomize(folder: Path) -> list[dict[str, Any]]:
 
 def _apiserver() -> str | None:
     return os.environ.get(VARIABLE) or shutil.which("kube-apiserver")
-
-
-def _answers(url: str) -> bool:
-    # The certificate is one that the server made for itself a moment ago.
-    with httpx.Client(verify=False, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=2) as client:  # noqa: S501
-        try:
-            return client.get(url).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False

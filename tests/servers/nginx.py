@@ -8,12 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from pipelines.local.redis import HOST, free_port
 
 from .child import ServerProcess
-from .waiting import wait_until
+from .waiting import is_ok, wait_until
 
 READY_SECONDS = 20.0
 _ANNOTATION = "nginx.ingress.kubernetes.io/"
@@ -48,7 +46,7 @@ class Nginx:
         """Start it, and wait until it answers."""
         command = [_program() or "nginx", "-p", self._folder, "-c", self._configure(), "-e", self._folder / "errors.log"]
         self._process = ServerProcess(command, self._folder / "nginx.log", dict(os.environ))
-        self._process.wait_until(self._answers, READY_SECONDS)
+        self._process.wait_until(lambda: is_ok(f"{self.url}/health"), READY_SECONDS)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -100,12 +98,6 @@ http {{
   }}
 }}
 """
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/health").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
 
 
 def _program() -> str | None:

@@ -13,6 +13,7 @@ import yaml
 from pipelines.local.redis import HOST, free_port
 
 from .child import ServerProcess
+from .waiting import is_ok
 
 READY_SECONDS = 30.0
 SCRAPE_SECONDS = 1
@@ -34,7 +35,7 @@ class Prometheus:
             "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
             "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [urlsplit(target).netloc]}]}],
         }
-        self._client = httpx.Client(base_url=f"http://{HOST}:{free_port()}", timeout=10)
+        self._address = f"{HOST}:{free_port()}"
         self._process: ServerProcess | None = None
 
     def __enter__(self) -> Self:
@@ -43,27 +44,20 @@ class Prometheus:
         config.write_text(yaml.safe_dump(self._config))
         command = [
             "prometheus", f"--config.file={config}", f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--web.listen-address={self._client.base_url.host}:{self._client.base_url.port}",
+            f"--web.listen-address={self._address}",
         ]  # fmt: skip
         self._process = ServerProcess(command, self._folder / "prometheus.log", dict(os.environ))
-        self._process.wait_until(self._answers, READY_SECONDS)
+        self._process.wait_until(lambda: is_ok(f"http://{self._address}/-/ready"), READY_SECONDS)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End it."""
-        self._client.close()
         if self._process is not None:
             self._process.end()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """What an expression gives now; AssertionError with Prometheus's words where it isn't one."""
-        answer = self._client.get("/api/v1/query", params={"query": expression}).json()
+        answer = httpx.get(f"http://{self._address}/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
-
-    def _answers(self) -> bool:
-        try:
-            return self._client.get("/-/ready").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False

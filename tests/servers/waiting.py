@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx
+
 POLL_SECONDS = 0.02
+ASK_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -26,6 +29,14 @@ async def until(ask: Callable[[], T], what: str, seconds: float = 20.0) -> T:
         assert time.monotonic() < deadline, _late(what, seconds, answer)
         await asyncio.sleep(POLL_SECONDS / 4)
     return answer
+
+
+def is_ok(url: str, *, headers: dict[str, str] | None = None, verify: bool = True) -> bool:
+    """Whether a GET is answered by 200 now; something to wait for."""
+    try:
+        return httpx.get(url, headers=headers, verify=verify, timeout=ASK_SECONDS).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def _late(what: str, seconds: float, answer: object) -> str:
