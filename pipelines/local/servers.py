@@ -4,10 +4,10 @@
 runs it before the service. A second run applies the definitions again and leaves the data as they are.
 """
 
+import argparse
 import os
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines import s3
@@ -43,10 +43,11 @@ def _keep_or_put(path: Path, place: str) -> None:
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    repo_dir, data_url = Path(sys.argv[1]), os.environ.get("FEAST_DATA_URL", "s3://feast/data").rstrip("/")
-    print(f"Preparing for {datetime.now(UTC):%Y-%m-%d}:", flush=True)
+    parser = argparse.ArgumentParser(prog="python -m pipelines.local.servers", description="Prepare S3, registry and Redis.")
+    parser.add_argument("repo", type=Path, help="folder of feature_store.yaml and features.py")
+    data_url = os.environ.get("FEAST_DATA_URL", "s3://feast/data").rstrip("/")
     try:
-        prepare(repo_dir, data_url, lambda text: print(text, end="", flush=True))
+        prepare(parser.parse_args().repo, data_url, lambda text: print(text, end="", flush=True))
     except (PipelineError, PrepareError) as error:
         print(error, file=sys.stderr)
         return 2
